@@ -1,0 +1,260 @@
+//! What people and programs are told: each fact is one line of `--plain` and one object of `--json`. The names and
+//! fields are stable: new ones may come, none changes its meaning.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::model::{Exit, Report, Revision, RunId};
+
+/// One thing worth a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Fact {
+    /// A save has settled and something reads what changed.
+    Saved {
+        /// The revision it became.
+        revision: Revision,
+        /// The files that changed, at most ten.
+        files: Vec<String>,
+        /// How many changed in all.
+        count: usize,
+        /// From the first event to the end of settling.
+        settle_ms: f64,
+        /// The steps and services that read them.
+        reads: Vec<Arc<str>>,
+    },
+    /// A save has settled and nothing needs to run.
+    Unchanged {
+        /// The files, at most ten.
+        files: Vec<String>,
+        /// Why nothing runs: "same content", "no step reads it", …
+        why: String,
+    },
+    /// A step starts.
+    StepStarted {
+        /// Its revision.
+        revision: Revision,
+        /// Its run.
+        run: RunId,
+        /// The step.
+        step: Arc<str>,
+        /// Which file or which earlier step made it necessary.
+        why: String,
+    },
+    /// A step has succeeded.
+    StepDone {
+        /// Its revision.
+        revision: Revision,
+        /// Its run.
+        run: RunId,
+        /// The step.
+        step: Arc<str>,
+        /// From its start to the end of the look at its outputs.
+        took_ms: f64,
+        /// What came out: "3 outputs changed", "outputs are the same", …
+        result: String,
+    },
+    /// A step did not need to run: an artifact of the same content is kept.
+    StepReused {
+        /// Its revision.
+        revision: Revision,
+        /// The step.
+        step: Arc<str>,
+        /// The run that made the artifact.
+        made_by: RunId,
+    },
+    /// A step has failed.
+    StepFailed {
+        /// Its revision.
+        revision: Revision,
+        /// Its run.
+        run: RunId,
+        /// The step.
+        step: Arc<str>,
+        /// How it ended.
+        exit: Exit,
+        /// From its start.
+        took_ms: f64,
+        /// What to show.
+        report: Report,
+    },
+    /// A run was stopped because a change made its result useless.
+    Cancelled {
+        /// Its run.
+        run: RunId,
+        /// Its step or service.
+        name: Arc<str>,
+        /// Which change.
+        why: String,
+    },
+    /// A run succeeded, but something it reads was written meanwhile: it is repeated.
+    Void {
+        /// Its run.
+        run: RunId,
+        /// The step.
+        step: Arc<str>,
+        /// The file that was written.
+        file: String,
+    },
+    /// A new instance starts.
+    Starting {
+        /// Its revision.
+        revision: Revision,
+        /// Its run.
+        run: RunId,
+        /// The service.
+        service: Arc<str>,
+        /// "overlap" or "exclusive"
+        swap: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// An instance runs and is being probed.
+    Probing {
+        /// Its run.
+        run: RunId,
+        /// The service.
+        service: Arc<str>,
+        /// Its process.
+        pid: u32,
+        /// Its port.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+    },
+    /// A new instance is live.
+    Live {
+        /// Its revision.
+        revision: Revision,
+        /// Its run.
+        run: RunId,
+        /// The service.
+        service: Arc<str>,
+        /// Where the time went.
+        times: Times,
+        /// What a person should know although it is live.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
+        /// Why it is already out of date, if it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stale: Option<String>,
+    },
+    /// The newest content came out the same for this service: its instance stays.
+    Kept {
+        /// The revision that changed nothing for it.
+        revision: Revision,
+        /// The service.
+        service: Arc<str>,
+        /// Why: "artifact of `build` is the same", …
+        why: String,
+    },
+    /// A new instance did not become ready.
+    StartFailed {
+        /// Its revision.
+        revision: Revision,
+        /// Its run.
+        run: RunId,
+        /// The service.
+        service: Arc<str>,
+        /// What to show.
+        report: Report,
+        /// What answers requests now: "revision 4 still serves", …
+        serving: String,
+    },
+    /// The live instance ended by itself.
+    Crashed {
+        /// Its run.
+        run: RunId,
+        /// The service.
+        service: Arc<str>,
+        /// How.
+        exit: Exit,
+        /// What to show.
+        report: Report,
+        /// When it is started again; none: it is left alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restart_in_ms: Option<f64>,
+    },
+    /// A run is over that had been told to stop.
+    Stopped {
+        /// Its run.
+        run: RunId,
+        /// Its step or service.
+        name: Arc<str>,
+        /// How it ended.
+        exit: Exit,
+    },
+    /// The answers of a service are out of date, and will be until something changes.
+    Stale {
+        /// The service.
+        service: Arc<str>,
+        /// Why.
+        why: String,
+    },
+    /// The loop breaker waits before it runs a step again.
+    Breaker {
+        /// The step.
+        step: Arc<str>,
+        /// The file that keeps starting it.
+        file: String,
+        /// How long it waits.
+        wait_ms: f64,
+        /// What to do about it.
+        hint: String,
+    },
+    /// dev.toml has changed and is in force.
+    PlanChanged {
+        /// What was touched: steps and services by name.
+        touched: Vec<Arc<str>>,
+    },
+    /// dev.toml has changed and is not valid; the old plan stays.
+    PlanInvalid {
+        /// The problems.
+        report: Report,
+    },
+    /// A service is now replaced exclusively.
+    Exclusive {
+        /// The service.
+        service: Arc<str>,
+        /// What the new instance met.
+        why: String,
+    },
+    /// Something a person should know.
+    Note {
+        /// One line.
+        text: String,
+        /// What to do about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
+    /// Nothing is left to do.
+    AtRest {
+        /// Whether everything is live and clean.
+        ok: bool,
+        /// The newest revision.
+        revision: Revision,
+    },
+    /// devloop is ending.
+    Quitting {
+        /// Why: "Ctrl-C", "SIGTERM", …
+        why: String,
+    },
+}
+
+/// Where the time from a save to its program went, in milliseconds. What did not happen is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Times {
+    /// From the first event of the save until it had settled and was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle_ms: Option<f64>,
+    /// Each step that ran, in order.
+    pub steps: Vec<(Arc<str>, f64)>,
+    /// From spawn until the process ran.
+    pub start_ms: f64,
+    /// From then until it was ready.
+    pub ready_ms: f64,
+    /// From ready until the gate was open to it.
+    pub swap_ms: f64,
+    /// From the first event of the save until now; from the decision to start, where there was no save.
+    pub total_ms: f64,
+}

@@ -1,0 +1,26 @@
+//! devloop: save a file, see the new program. Ordered steps, health-gated swaps, a proxy that holds requests meanwhile.
+//!
+//! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
+//! `model`; `error` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`,
+//! `toolchain`, `problems`, `ui`; `app`, the loop that joins them; `cli`.
+
+pub mod model;
+
+pub mod error;
+pub mod sys;
+
+pub mod config;
+pub mod plan;
+
+pub mod core;
+
+pub mod health;
+pub mod problems;
+pub mod process;
+pub mod proxy;
+pub mod store;
+pub mod toolchain;
+pub mod ui;
+pub mod watch;
+
+pub mod cli;

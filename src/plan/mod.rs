@@ -1,0 +1,350 @@
+//! What devloop understood of dev.toml: checked, with every default filled in, and with one question answered: which
+//! path concerns which step or service. It does not read files; `config` makes it.
+
+mod command;
+mod globs;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+pub use self::{
+    command::{Command, Resolved, Vars},
+    globs::Globs,
+};
+use crate::model::FilePath;
+
+/// A whole checked dev.toml.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The folder of dev.toml (or where `up` was run, without one); absolute, no symlinks.
+    pub root: PathBuf,
+    /// The project's name: that of its folder.
+    pub name: String,
+    /// dev.toml itself, relative to `root`; none if `up` runs without a file.
+    pub file: Option<FilePath>,
+    /// `[watch]`
+    pub watch: Watch,
+    /// `[proxy]`
+    pub proxy: Proxy,
+    /// `[[step]]`, in the order written.
+    pub steps: Vec<Arc<Step>>,
+    /// `[[service]]`, in the order written.
+    pub services: Vec<Arc<Service>>,
+}
+
+/// `[watch]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// Paths that never count, beside the built-in ones and .gitignore.
+    pub ignore: Globs,
+    /// How long it must have been quiet before a save counts as over.
+    pub settle: Settle,
+    /// Where events come from.
+    pub backend: Backend,
+}
+
+/// `settle`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// 10 ms, more for bursts, and what the OS tells about open files.
+    Auto,
+    /// This long after the last event, whatever else is known.
+    Fixed(Duration),
+}
+
+/// `backend`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The OS's events if a start-up test shows that they come, else polling.
+    Auto,
+    /// The OS's events.
+    Native,
+    /// Reading the tree again and again.
+    Poll,
+}
+
+/// `[proxy]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proxy {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Host names it answers to beside loopback ones; lower case, without port.
+    pub hosts: Vec<String>,
+    /// How long after the first unresolved save requests may be kept waiting for its outcome.
+    pub fresh: Duration,
+    /// How long a request may be held; time in which a build is visibly running does not count.
+    pub hold: Duration,
+    /// Whether pages are told to reload.
+    pub reload: bool,
+}
+
+/// `listen`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Host part as written; none means both loopback addresses.
+    pub host: Option<String>,
+    /// The port; 0 lets the OS choose.
+    pub port: u16,
+    /// Written down by a person: then a taken port is an error instead of a reason to take the next one.
+    pub written: bool,
+}
+
+/// What a step or service reads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inputs {
+    /// Nothing: no change concerns it.
+    None,
+    /// Everything that is not ignored and not an output of this step or of one that is not before it.
+    Everything,
+    /// What matches.
+    Globs(Globs),
+    /// What the tool chain says that it consists of; until it has answered, what `Tool::broad` matches.
+    Tool(Tool),
+}
+
+/// A tool chain that can be asked what a build reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tool {
+    /// `inputs = "go"`
+    Go,
+    /// `inputs = "cargo"`
+    Cargo,
+}
+
+/// `cache`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Unset: artifacts are reused while this devloop runs.
+    Session,
+    /// `true`: also by later ones.
+    Kept,
+    /// `false`: never; it reads the clock, git or the network.
+    Off,
+}
+
+/// One `[[step]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Unique among steps and services.
+    pub name: Arc<str>,
+    /// The command.
+    pub run: Command,
+    /// Where it runs; absolute.
+    pub cwd: PathBuf,
+    /// `env`, over `env_files`.
+    pub env: BTreeMap<String, String>,
+    /// Files with more variables; a change of one is a change of an input.
+    pub env_files: Vec<FilePath>,
+    /// What it reads.
+    pub inputs: Inputs,
+    /// What it writes into the tree; empty if none were declared.
+    pub outputs: Globs,
+    /// The indices of the steps directly before it.
+    pub after: Vec<usize>,
+    /// The indices of the services that must be ready before it runs.
+    pub needs: Vec<usize>,
+    /// Whether a change that makes its run useless stops it.
+    pub cancel: bool,
+    /// Reuse of its artifact.
+    pub cache: Cache,
+    /// Its run is ended and counts as failed after this time.
+    pub timeout: Option<Duration>,
+    /// Go files with a "Code generated" line count as outputs.
+    pub generates: bool,
+    /// Whether it writes to a terminal of its own; unset: if `up` does.
+    pub pty: Option<bool>,
+    /// Its command names `{out}`.
+    pub makes_artifact: bool,
+}
+
+/// One `[[service]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Unique among steps and services.
+    pub name: Arc<str>,
+    /// The command.
+    pub run: Command,
+    /// Where it runs; absolute.
+    pub cwd: PathBuf,
+    /// `env`, over `env_files`.
+    pub env: BTreeMap<String, String>,
+    /// Files with more variables; a change of one restarts it.
+    pub env_files: Vec<FilePath>,
+    /// Files whose change restarts it.
+    pub inputs: Inputs,
+    /// The program file its command names, if that lies in the tree; a change of it restarts the service.
+    pub program: Option<FilePath>,
+    /// The indices of the steps directly before it.
+    pub after: Vec<usize>,
+    /// The indices of the services that must be ready before it starts.
+    pub needs: Vec<usize>,
+    /// The indices of the steps whose artifacts its command names.
+    pub uses: Vec<usize>,
+    /// Where it listens.
+    pub port: Port,
+    /// How it is replaced.
+    pub swap: Swap,
+    /// When it counts as ready.
+    pub health: Health,
+    /// How it is ended.
+    pub stop: Stop,
+    /// How long it may finish requests after a swap.
+    pub drain: Duration,
+    /// What it does when it exits by itself.
+    pub restart: Restart,
+    /// Whether it writes to a terminal of its own; unset: if `up` does.
+    pub pty: Option<bool>,
+}
+
+/// `port`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// A free one for every instance.
+    Auto,
+    /// Always this one.
+    Fixed(u16),
+    /// It does not listen.
+    None,
+}
+
+/// `swap`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// Overlap, until the port is fixed or the new instance meets something the old one holds.
+    Auto,
+    /// Start the new one, then stop the old one.
+    Overlap,
+    /// Stop the old one, then start the new one.
+    Exclusive,
+}
+
+/// `health`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// The path that must answer; none: any complete answer of `/` counts.
+    pub path: Option<String>,
+    /// The statuses that count as healthy at `path`; empty: 200-399.
+    pub status: Vec<u16>,
+    /// A piece of an output line that says it is ready.
+    pub log: Option<String>,
+    /// A listening port is enough.
+    pub tcp: bool,
+    /// After this time without an answer the start has failed.
+    pub timeout: Duration,
+    /// A fixed time between probes; none: 5 ms for 1 s, 20 ms to 5 s, then 100 ms.
+    pub interval: Option<Duration>,
+}
+
+/// `stop`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stop {
+    /// The signal that asks it to end, as `libc` numbers it.
+    pub signal: i32,
+    /// Then this long until SIGKILL.
+    pub grace: Duration,
+    /// A command that is run first, for what is no descendant (containers).
+    pub run: Option<Command>,
+}
+
+/// `restart`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// It is started again, with growing pauses.
+    OnExit,
+    /// It is left alone until the next change.
+    No,
+}
+
+/// What a tool chain said a step or service reads. Replaces `Inputs::Tool` once it is known.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Learned {
+    /// Exactly these files.
+    pub files: BTreeSet<FilePath>,
+    /// And these patterns (new files in package folders, embed patterns).
+    pub globs: Globs,
+}
+
+impl Inputs {
+    /// Whether `path` is among them, apart from the rules about outputs.
+    fn matches(&self, path: &Path, learned: Option<&Learned>) -> bool {
+        match self {
+            Inputs::None => false,
+            Inputs::Everything => true,
+            Inputs::Globs(globs) => globs.matches(path),
+            Inputs::Tool(tool) => match learned {
+                Some(known) => known.files.contains(path) || known.globs.matches(path),
+                None => tool.broad(path),
+            },
+        }
+    }
+}
+
+impl Tool {
+    /// What a build of this tool chain might read, while it has not been asked: rather too much than too little.
+    pub fn broad(self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        match self {
+            Tool::Go => !name.ends_with("_test.go"),
+            Tool::Cargo => {
+                name.ends_with(".rs")
+                    || matches!(name, "Cargo.toml" | "Cargo.lock" | "config.toml" | "rust-toolchain.toml")
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Whether a write to `path` is a change for the step at `index`. Its own outputs are not, unless it declares
+    /// them as inputs too.
+    pub fn step_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
+        let step = &self.steps[index];
+        if step.env_files.iter().any(|file| **file == *path) {
+            return true;
+        }
+        match &step.inputs {
+            Inputs::Everything => !self.is_own_or_later_output(index, path),
+            Inputs::Tool(_) => step.inputs.matches(path, learned) && !step.outputs.matches(path),
+            other => other.matches(path, learned),
+        }
+    }
+
+    /// Whether a write to `path` is a change for the service at `index` itself (not for a step before it).
+    pub fn service_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
+        let service = &self.services[index];
+        service.env_files.iter().any(|file| **file == *path)
+            || service.program.as_deref() == Some(path)
+            || service.inputs.matches(path, learned)
+    }
+
+    /// Every step that must be clean before the step at `index` may run.
+    pub fn before_step(&self, index: usize) -> BTreeSet<usize> {
+        self.closure(&self.steps[index].after)
+    }
+
+    /// Every step that must be clean before the service at `index` may start.
+    pub fn before_service(&self, index: usize) -> BTreeSet<usize> {
+        self.closure(&self.services[index].after)
+    }
+
+    fn closure(&self, from: &[usize]) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<usize> = from.to_vec();
+        while let Some(next) = open.pop() {
+            if found.insert(next) {
+                open.extend(&self.steps[next].after);
+            }
+        }
+        found
+    }
+
+    fn is_own_or_later_output(&self, index: usize, path: &Path) -> bool {
+        let before = self.before_step(index);
+        self.steps.iter().enumerate().any(|(other, step)| !before.contains(&other) && step.outputs.matches(path))
+    }
+}

@@ -1,0 +1,1 @@
+//! Places and reasons out of what programs print.

@@ -1,0 +1,1 @@
+//! Programs: started through a guard, stopped as a group, their output read without end.

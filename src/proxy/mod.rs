@@ -1,0 +1,1 @@
+//! Requests: held, sent on, answered.

@@ -1,0 +1,1 @@
+//! The `.devloop` folder: artifacts by key, remembered state, the lock, the log.

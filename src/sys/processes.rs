@@ -1,0 +1,108 @@
+//! Processes by id: their children, their command lines, the files they write.
+
+use std::path::PathBuf;
+
+/// `pid` and everything below it, parents first. Empty if it is gone; just `pid` where the OS does not tell.
+#[cfg(target_os = "linux")]
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut open = vec![pid];
+    while let Some(next) = open.pop() {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{next}/task")) else { continue };
+        found.push(next);
+        for task in tasks.flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            open.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    found
+}
+
+/// The command line, words joined by spaces, at most 200 characters; none if it is gone or not ours to see.
+#[cfg(target_os = "linux")]
+pub fn command_line(pid: u32) -> Option<String> {
+    let raw = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words: Vec<_> = raw.split(|byte| *byte == 0).filter(|word| !word.is_empty()).collect();
+    let line: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    (!line.is_empty()).then(|| line.join(" ").chars().take(200).collect())
+}
+
+/// The regular files that `pid` itself has open for writing.
+#[cfg(target_os = "linux")]
+pub fn open_for_writing(pid: u32) -> Vec<PathBuf> {
+    const ACCESS_MODE: u32 = 0o3;
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut files = Vec::new();
+    for entry in entries.flatten() {
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        if !target.is_absolute() || target.starts_with("/dev") || target.starts_with("/proc") {
+            continue;
+        }
+        let info = format!("/proc/{pid}/fdinfo/{}", entry.file_name().to_string_lossy());
+        let info = std::fs::read_to_string(info).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0);
+        if flags & ACCESS_MODE != 0 {
+            files.push(target);
+        }
+    }
+    files
+}
+
+/// When `pid` was started, in clock ticks since the machine's start: with the id, it names a process for good.
+#[cfg(target_os = "linux")]
+pub fn started_at(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = stat.rsplit_once(')')?.1;
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn descendants(pid: u32) -> Vec<u32> {
+    vec![pid]
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn command_line(_pid: u32) -> Option<String> {
+    None
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn open_for_writing(_pid: u32) -> Vec<PathBuf> {
+    Vec::new()
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn started_at(_pid: u32) -> Option<u64> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_its_own_first_descendant_and_has_a_command_line() {
+        let me = std::process::id();
+        assert_eq!(descendants(me).first(), Some(&me));
+        assert!(command_line(me).is_some());
+        assert!(started_at(me).is_some());
+    }
+
+    #[test]
+    fn a_file_open_for_writing_is_seen_and_one_open_for_reading_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (written, read) = (folder.join("written"), folder.join("read"));
+        std::fs::File::options().create_new(true).write(true).open(&read).unwrap();
+        let _writer = std::fs::File::options().create_new(true).write(true).open(&written).unwrap();
+        let _reader = std::fs::File::open(&read).unwrap();
+        let open = open_for_writing(std::process::id());
+        assert!(open.contains(&written));
+        assert!(!open.contains(&read));
+    }
+}

@@ -1,0 +1,183 @@
+//! TCP sockets: who listens on a port, and which process is at the other end of a loopback connection.
+
+use std::net::SocketAddr;
+
+/// A listening socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The process that has it open; none if that is not ours to see (another user, a container).
+    pub pid: Option<u32>,
+}
+
+/// Everything that listens on `port`. Empty where the OS does not tell.
+pub fn listeners_on(port: u16) -> Vec<Listener> {
+    imp::listeners(|addr| addr.port() == port)
+}
+
+/// Where any of these processes listens. Empty where the OS does not tell.
+pub fn listening(pids: &[u32]) -> Vec<SocketAddr> {
+    let mut found = imp::listening(pids);
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The process that holds the other end of a connection from this machine: `peer` is its address, `local` ours.
+pub fn pid_of_peer(local: SocketAddr, peer: SocketAddr) -> Option<u32> {
+    imp::pid_of_peer(local, peer)
+}
+
+#[cfg(target_os = "linux")]
+mod imp {
+    use std::{
+        collections::{HashMap, HashSet},
+        net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    };
+
+    use super::Listener;
+
+    const ESTABLISHED: &str = "01";
+    const LISTEN: &str = "0A";
+
+    struct Row {
+        local: SocketAddr,
+        remote: SocketAddr,
+        state: String,
+        inode: u64,
+    }
+
+    pub(super) fn listeners(wanted: impl Fn(SocketAddr) -> bool) -> Vec<Listener> {
+        let rows: Vec<Row> = table().into_iter().filter(|row| row.state == LISTEN && wanted(row.local)).collect();
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let inodes: HashSet<u64> = rows.iter().map(|row| row.inode).collect();
+        let owners = owners(&inodes);
+        rows.iter().map(|row| Listener { addr: row.local, pid: owners.get(&row.inode).copied() }).collect()
+    }
+
+    pub(super) fn listening(pids: &[u32]) -> Vec<SocketAddr> {
+        let inodes: HashSet<u64> = pids.iter().flat_map(|pid| socket_inodes(*pid)).collect();
+        table()
+            .into_iter()
+            .filter(|row| row.state == LISTEN && inodes.contains(&row.inode))
+            .map(|row| row.local)
+            .collect()
+    }
+
+    pub(super) fn pid_of_peer(local: SocketAddr, peer: SocketAddr) -> Option<u32> {
+        let row = table()
+            .into_iter()
+            .find(|row| row.state == ESTABLISHED && same(row.local, peer) && same(row.remote, local))?;
+        owners(&HashSet::from([row.inode])).into_values().next()
+    }
+
+    fn same(a: SocketAddr, b: SocketAddr) -> bool {
+        a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
+    }
+
+    fn table() -> Vec<Row> {
+        let mut rows = Vec::new();
+        for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            rows.extend(text.lines().skip(1).filter_map(row));
+        }
+        rows
+    }
+
+    fn row(line: &str) -> Option<Row> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some(Row {
+            local: address(words.get(1)?)?,
+            remote: address(words.get(2)?)?,
+            state: (*words.get(3)?).to_owned(),
+            inode: words.get(9)?.parse().ok()?,
+        })
+    }
+
+    /// `0100007F:0BB8`: the address in the machine's byte order, word by word; the port in hexadecimal.
+    fn address(text: &str) -> Option<SocketAddr> {
+        let (host, port) = text.split_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let mut bytes = Vec::new();
+        for start in (0..host.len()).step_by(8) {
+            bytes.extend(u32::from_str_radix(host.get(start..start + 8)?, 16).ok()?.to_ne_bytes());
+        }
+        let ip = match bytes.len() {
+            4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+            16 => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)).to_canonical(),
+            _ => return None,
+        };
+        Some(SocketAddr::new(ip, port))
+    }
+
+    fn socket_inodes(pid: u32) -> Vec<u64> {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+        let links = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        links.filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()
+    }
+
+    fn owners(inodes: &HashSet<u64>) -> HashMap<u64, u32> {
+        let mut found = HashMap::new();
+        let Ok(entries) = std::fs::read_dir("/proc") else { return found };
+        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        for pid in pids {
+            for inode in socket_inodes(pid) {
+                if inodes.contains(&inode) {
+                    found.entry(inode).or_insert(pid);
+                }
+            }
+            if found.len() == inodes.len() {
+                break;
+            }
+        }
+        found
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use std::net::SocketAddr;
+
+    use super::Listener;
+
+    pub(super) fn listeners(_wanted: impl Fn(SocketAddr) -> bool) -> Vec<Listener> {
+        Vec::new()
+    }
+
+    pub(super) fn listening(_pids: &[u32]) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    pub(super) fn pid_of_peer(_local: SocketAddr, _peer: SocketAddr) -> Option<u32> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::disallowed_methods, reason = "a test's own sockets")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_found_with_its_process_on_both_families() {
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = std::net::TcpListener::bind(host).unwrap();
+            let addr = listener.local_addr().unwrap();
+            let found = listeners_on(addr.port());
+            assert!(found.contains(&Listener { addr, pid: Some(std::process::id()) }), "{found:?}");
+            assert!(listening(&[std::process::id()]).contains(&addr));
+        }
+    }
+
+    #[test]
+    fn the_process_at_the_other_end_of_a_connection_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, peer) = listener.accept().unwrap();
+        assert_eq!(pid_of_peer(server.local_addr().unwrap(), peer), Some(std::process::id()));
+        drop(client);
+    }
+}

@@ -1,0 +1,1 @@
+//! What go and cargo say that a build reads.

@@ -1,0 +1,1 @@
+//! What people see: facts and output lines, plain or as JSON.
