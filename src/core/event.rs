@@ -64,6 +64,8 @@ pub enum Event {
         run: RunId,
         /// The outputs whose content is not what it was before.
         changed: Vec<FilePath>,
+        /// The touched files that are not outputs of this step after all.
+        foreign: Vec<FilePath>,
         /// What is in `{out}`; none if the step makes no artifact.
         artifact: Option<Artifact>,
         /// `{out}` was not written although the step succeeded, or could not be read.
@@ -80,8 +82,10 @@ pub enum Event {
     Ready {
         /// The instance.
         run: RunId,
-        /// What a person should know although it is ready (it listens elsewhere, it answers 500, …).
+        /// What a person should know although it is ready (it answers 500, …).
         warning: Option<String>,
+        /// It ignores `PORT` and listens elsewhere: only one instance at a time can do so.
+        elsewhere: bool,
     },
     /// Probing ended without success: a wrong health path, another program on the port. (Time-outs and exits are
     /// noticed by the core itself.)
@@ -144,6 +148,8 @@ pub struct BatchId(pub u64);
 pub enum Verdict {
     /// Not what it was at the last look (or never looked at).
     Changed,
+    /// It was there and is not any more.
+    Gone,
     /// What it was.
     Same,
     /// One of our own services has it open for writing: not a save, whatever is in it.

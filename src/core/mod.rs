@@ -1,5 +1,377 @@
-//! What to do: pure decisions over settled saves, steps, services and time.
+//! What to do: pure decisions over settled saves, steps, services and time. No clock, no file, no socket, no environment.
+//!
+//! `Core::handle` takes what happened and answers what is to be done; `Core::deadline` says when it wants to be woken.
+//! A spurious tick is harmless, a late one moves every deadline on, and late answers about old runs change nothing.
+//! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `pipeline` (steps),
+//! `swap` (services), `fresh` (what requests are to wait for), `adopt` (a new plan), `status` (what people see).
 
 pub mod event;
 pub mod fact;
 pub mod gate;
+pub mod status;
+
+mod adopt;
+mod breaker;
+mod fresh;
+mod graph;
+mod pipeline;
+mod save;
+mod service;
+mod settle;
+mod step;
+mod swap;
+mod why;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use self::{
+    event::{BatchId, Effect, Event, StopHow, Verdict},
+    fact::Fact,
+    graph::Graph,
+    service::{Next, ServiceNode},
+    settle::{Pending, Settling},
+    step::{Activity, StepNode, Stopping},
+    why::Why,
+};
+use crate::{
+    model::{FilePath, Report, Revision, RunId, Time},
+    plan::{Learned, Plan},
+};
+
+/// The state of everything devloop looks after.
+#[derive(Debug)]
+pub struct Core {
+    plan: Arc<Plan>,
+    graph: Graph,
+    now: Time,
+    settling: Settling,
+    /// Settled, being read.
+    batches: BTreeMap<BatchId, Vec<Pending>>,
+    /// Read, but put off so that constant saving does not starve what is under way.
+    deferred: Vec<(Pending, Verdict)>,
+    pass: Option<Pass>,
+    /// Touched paths that nothing read at the time; what a tool chain says later may include them.
+    unread: HashMap<FilePath, Time>,
+    learned: BTreeMap<Arc<str>, Arc<Learned>>,
+    revision: Revision,
+    runs: u64,
+    batch_ids: u64,
+    steps: Vec<StepNode>,
+    services: Vec<ServiceNode>,
+    /// Runs of steps and services that are no longer in the plan.
+    orphans: BTreeSet<RunId>,
+    invalid_plan: Option<Arc<Report>>,
+    journey: Journey,
+    leaving: Leaving,
+    resting: bool,
+    out: Vec<Effect>,
+}
+
+/// Nodes that are let finish although something they read has changed.
+#[derive(Debug)]
+struct Pass {
+    steps: BTreeSet<usize>,
+    services: BTreeSet<usize>,
+}
+
+/// Where the time has gone since everything was last at rest.
+#[derive(Debug, Default)]
+struct Journey {
+    settle: Option<Duration>,
+    steps: Vec<(Arc<str>, f64)>,
+}
+
+/// `No => Asked => (Forced =>) Left`
+#[derive(Debug, PartialEq, Eq)]
+enum Leaving {
+    No,
+    Asked,
+    Forced,
+    Left,
+}
+
+impl Core {
+    /// The state before anything has happened. `exclusive` names the services that are known to be replaceable only
+    /// exclusively. The first `Tick` starts what can start.
+    pub fn new(plan: Arc<Plan>, exclusive: &[Arc<str>]) -> Core {
+        let steps = plan.steps.iter().map(|step| StepNode::new(step.clone(), Why::Start, Time::ZERO)).collect();
+        let services = plan.services.iter().map(|service| {
+            let mut node = ServiceNode::new(service.clone(), Why::Start);
+            node.exclusive = exclusive.contains(&service.name);
+            node
+        });
+        Core {
+            graph: Graph::new(&plan),
+            now: Time::ZERO,
+            settling: Settling::new(plan.watch.settle),
+            batches: BTreeMap::new(),
+            deferred: Vec::new(),
+            pass: None,
+            unread: HashMap::new(),
+            learned: BTreeMap::new(),
+            revision: Revision(1),
+            runs: 0,
+            batch_ids: 0,
+            steps,
+            services: services.collect(),
+            orphans: BTreeSet::new(),
+            invalid_plan: None,
+            journey: Journey::default(),
+            leaving: Leaving::No,
+            resting: false,
+            out: Vec::new(),
+            plan,
+        }
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// What is to be done now that `event` has happened. `now` never goes back.
+    pub fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        if self.leaving != Leaving::No {
+            return self.handle_leaving(&event);
+        }
+        match event {
+            Event::Touched(touches) => self.touched(touches),
+            Event::GitLock(held) => self.settling.git_lock(self.now, held),
+            Event::Digested { batch, verdicts } => self.digested(batch, verdicts),
+            Event::LookedUp { run, found } => self.looked_up(run, found),
+            Event::Started { run, pid, port } => self.started(run, pid, port),
+            Event::Exited { run, exit, clue, report } => self.exited(run, exit, clue, report),
+            Event::Fenced { run } => self.fenced(run),
+            Event::Examined { run, changed, foreign, artifact, missing } => {
+                self.examined(run, changed, foreign, artifact, missing);
+            }
+            Event::Learned { name, reads } => self.learn(name, reads),
+            Event::Ready { run, warning, elsewhere } => self.ready(run, warning, elsewhere),
+            Event::Unhealthy { run, report } => self.unhealthy(run, report),
+            Event::Probing { run, seen } => self.probing(run, seen),
+            Event::Drained { run } => self.drained(run),
+            Event::NewPlan(plan) => self.adopt(plan),
+            Event::BadPlan(report) => self.refuse_plan(report),
+            Event::Restart(name) => self.restart(&name),
+            Event::Quit => self.quit(),
+            Event::Tick => {}
+        }
+        self.go_on();
+        std::mem::take(&mut self.out)
+    }
+
+    /// On the way out only the ends of programs count.
+    fn handle_leaving(&mut self, event: &Event) -> Vec<Effect> {
+        match event {
+            Event::Exited { run, .. } => self.forget_run(*run),
+            Event::Quit => self.quit(),
+            _ => {}
+        }
+        self.leave_when_empty();
+        std::mem::take(&mut self.out)
+    }
+
+    fn forget_run(&mut self, run: RunId) {
+        self.orphans.remove(&run);
+        for step in self.steps.iter_mut().filter(|step| step.run() == Some(run)) {
+            step.activity = Activity::Idle;
+        }
+        for service in self.services.iter_mut().filter(|service| service.has(run)) {
+            service.leaving.retain(|leaving| leaving.run != run);
+            if service.live.as_ref().is_some_and(|live| live.run == run) {
+                service.live = None;
+            }
+            if service.candidate().is_some_and(|candidate| candidate.run == run) {
+                service.next = Next::None;
+            }
+        }
+    }
+
+    /// When it wants a `Tick` at the latest; none if only events can change anything.
+    pub fn deadline(&self) -> Option<Time> {
+        if self.leaving != Leaving::No {
+            return None;
+        }
+        let settle = self.settling.due(|path| self.is_claimed(path));
+        let steps = (0..self.steps.len()).filter_map(|index| self.step_deadline(index));
+        let services = (0..self.services.len()).filter_map(|index| self.service_deadline(index));
+        // What was due by now has been done: a moment that has passed changes nothing any more.
+        settle.into_iter().chain(steps).chain(services).filter(|moment| *moment > self.now).min()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Does everything that the state now allows.
+    fn go_on(&mut self) {
+        if self.leaving != Leaving::No {
+            return;
+        }
+        loop {
+            let mut moved = self.read_what_has_settled();
+            moved |= self.end_what_took_too_long();
+            moved |= self.conclude_steps();
+            moved |= self.cancel_useless_runs();
+            moved |= self.start_steps();
+            moved |= self.move_services();
+            moved |= self.end_pass();
+            if !moved {
+                break;
+            }
+        }
+        self.note_unresolved();
+        self.tell_rest();
+    }
+
+    fn tell(&mut self, fact: Fact) {
+        self.out.push(Effect::Tell(fact));
+    }
+
+    fn new_run(&mut self) -> RunId {
+        self.runs += 1;
+        RunId(self.runs)
+    }
+
+    fn step_of(&self, run: RunId) -> Option<usize> {
+        self.steps.iter().position(|step| step.run() == Some(run))
+    }
+
+    fn service_of(&self, run: RunId) -> Option<usize> {
+        self.services.iter().position(|service| service.has(run))
+    }
+
+    fn started(&mut self, run: RunId, pid: u32, port: Option<u16>) {
+        if let Some(index) = self.service_of(run) {
+            self.instance_started(index, run, pid, port);
+        }
+    }
+
+    fn exited(&mut self, run: RunId, exit: crate::model::Exit, clue: Option<crate::model::Clue>, report: Report) {
+        if self.orphans.remove(&run) {
+            return;
+        }
+        if let Some(index) = self.step_of(run) {
+            self.step_exited(index, exit, report);
+        } else if let Some(index) = self.service_of(run) {
+            self.instance_exited(index, run, exit, clue, report);
+        }
+    }
+
+    fn quit(&mut self) {
+        let how = match self.leaving {
+            Leaving::No => {
+                self.leaving = Leaving::Asked;
+                StopHow::Ask
+            }
+            Leaving::Asked => {
+                self.leaving = Leaving::Forced;
+                StopHow::Kill
+            }
+            Leaving::Forced | Leaving::Left => return,
+        };
+        self.deferred.clear();
+        self.batches.clear();
+        for run in self.programs() {
+            self.out.push(Effect::Stop { run, how });
+        }
+        self.leave_when_empty();
+    }
+
+    /// Every run whose `Exited` has not come.
+    fn programs(&self) -> Vec<RunId> {
+        let mut runs: Vec<RunId> = self.orphans.iter().copied().collect();
+        for step in &self.steps {
+            if let Activity::Running { run, .. } = step.activity {
+                runs.push(run);
+            }
+        }
+        for service in &self.services {
+            runs.extend(service.live.iter().map(|live| live.run));
+            runs.extend(service.candidate().map(|candidate| candidate.run));
+            runs.extend(service.leaving.iter().map(|leaving| leaving.run));
+        }
+        runs
+    }
+
+    fn leave_when_empty(&mut self) {
+        if self.leaving != Leaving::Left && self.programs().is_empty() {
+            self.leaving = Leaving::Left;
+            self.out.push(Effect::Leave);
+        }
+    }
+
+    /// Whether anything is under way that will end by itself.
+    fn is_busy(&self) -> bool {
+        let settling =
+            self.settling.pending().next().is_some() || !self.batches.is_empty() || !self.deferred.is_empty();
+        settling
+            || self.steps.iter().any(|step| !step.is_idle())
+            || (0..self.steps.len()).any(|index| self.can_make_progress(index))
+            || self.services.iter().any(ServiceNode::is_busy)
+    }
+
+    fn tell_rest(&mut self) {
+        let resting = !self.is_busy();
+        if resting && !self.resting {
+            self.journey = Journey::default();
+            let steps = self.steps.iter().all(StepNode::is_clean);
+            let services = self.services.iter().all(|service| service.live.is_some() && service.failed.is_none());
+            let used = self.artifacts_in_use();
+            self.out.push(Effect::Collect { used });
+            self.tell(Fact::AtRest { ok: steps && services, revision: self.revision });
+        }
+        self.resting = resting;
+    }
+
+    fn artifacts_in_use(&self) -> Vec<RunId> {
+        let mut used: BTreeSet<RunId> =
+            self.steps.iter().filter_map(|step| step.artifact.as_ref()).map(|a| a.run).collect();
+        for service in &self.services {
+            let made = service.good.iter().chain(service.live.iter().map(|live| &live.made)).chain(service.next_made());
+            used.extend(made.flat_map(|made| made.artifacts.iter().map(|artifact| artifact.run)));
+        }
+        used.extend(self.programs());
+        used.into_iter().collect()
+    }
+
+    fn restart(&mut self, name: &str) {
+        if let Some(service) = self.services.iter_mut().find(|service| &*service.plan.name == name) {
+            service.bump(Why::Person);
+            service.failed = None;
+        }
+    }
+
+    /// Ends runs that have used up their time.
+    fn end_what_took_too_long(&mut self) -> bool {
+        let mut moved = false;
+        for index in 0..self.steps.len() {
+            let step = &mut self.steps[index];
+            let Some(limit) = step.plan.timeout else { continue };
+            if let Activity::Running { run, began, stopping: stopping @ Stopping::No, .. } = &mut step.activity
+                && self.now >= *began + limit
+            {
+                *stopping = Stopping::TimedOut;
+                self.out.push(Effect::Stop { run: *run, how: StopHow::Ask });
+                moved = true;
+            }
+        }
+        for index in 0..self.services.len() {
+            let service = &self.services[index];
+            if let Next::Starting(candidate) = &service.next
+                && let Some((since, ..)) = candidate.process
+                && self.now >= since + service.plan.health.timeout
+            {
+                self.give_up_waiting(index);
+                moved = true;
+            }
+        }
+        moved
+    }
+}

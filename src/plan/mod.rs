@@ -3,6 +3,7 @@
 
 mod command;
 mod globs;
+mod script;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -320,6 +321,13 @@ impl Plan {
         service.env_files.iter().any(|file| **file == *path)
             || service.program.as_deref() == Some(path)
             || service.inputs.matches(path, learned)
+    }
+
+    /// The indices of the steps whose artifacts `command` names, in the plan's order.
+    pub fn artifacts_named(&self, command: &Command) -> Vec<usize> {
+        let names = command.names();
+        let named = |step: &Step| step.makes_artifact && names.iter().any(|name| **name == *step.name);
+        (0..self.steps.len()).filter(|index| named(&self.steps[*index])).collect()
     }
 
     /// Every step that must be clean before the step at `index` may run.

@@ -1,0 +1,151 @@
+//! A changed dev.toml: only what changed is touched; an invalid one changes nothing.
+
+use std::sync::Arc;
+
+use super::{
+    Core,
+    event::{Effect, StopHow},
+    fact::Fact,
+    graph::Graph,
+    service::{Next, ServiceNode},
+    step::{Activity, StepNode, Stopping},
+    why::Why,
+};
+use crate::{
+    model::{Report, RunId},
+    plan::{Plan, Service, Step},
+};
+
+impl Core {
+    /// The new dev.toml is not valid: the old plan stays, and that is said.
+    pub(super) fn refuse_plan(&mut self, report: Report) {
+        self.invalid_plan = Some(Arc::new(report.clone()));
+        self.tell(Fact::PlanInvalid { report });
+    }
+
+    /// Takes `plan` over.
+    pub(super) fn adopt(&mut self, plan: Arc<Plan>) {
+        self.invalid_plan = None;
+        if *plan == *self.plan {
+            self.plan = plan;
+            return;
+        }
+        let mut touched: Vec<Arc<str>> = Vec::new();
+        self.adopt_steps(&plan, &mut touched);
+        self.adopt_services(&plan, &mut touched);
+        self.graph = Graph::new(&plan);
+        self.settling.set_rule(plan.watch.settle);
+        self.pass = None;
+        self.plan = plan;
+        self.reconsider();
+        for paths in self.batches.values_mut() {
+            paths.retain(|path| !path.concern.is_none());
+        }
+        self.recompute_batches();
+        self.tell(Fact::PlanChanged { touched });
+    }
+
+    fn adopt_steps(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) {
+        let mut old = std::mem::take(&mut self.steps);
+        for step in &plan.steps {
+            let known = old.iter().position(|node| node.plan.name == step.name).map(|at| old.remove(at));
+            let Some(mut node) = known else {
+                touched.push(step.name.clone());
+                self.steps.push(StepNode::new(step.clone(), Why::Config, self.now));
+                continue;
+            };
+            if !is_same_step(&node.plan, step) {
+                touched.push(step.name.clone());
+                self.learned.remove(&step.name);
+                node.mark(Why::Config);
+            }
+            node.plan = step.clone();
+            self.steps.push(node);
+        }
+        for node in old {
+            touched.push(node.plan.name.clone());
+            if let Activity::Running { run, stopping, .. } = node.activity {
+                self.orphan(run, stopping != Stopping::No);
+            }
+        }
+    }
+
+    fn adopt_services(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) {
+        let mut old = std::mem::take(&mut self.services);
+        for service in &plan.services {
+            let known = old.iter().position(|node| node.plan.name == service.name).map(|at| old.remove(at));
+            let Some(mut node) = known else {
+                touched.push(service.name.clone());
+                let mut node = ServiceNode::new(service.clone(), Why::Config);
+                node.unresolved_since = Some(self.now);
+                self.services.push(node);
+                continue;
+            };
+            if !is_same_service(&node.plan, service) {
+                touched.push(service.name.clone());
+                node.exclusive = false;
+                node.bump(Why::Config);
+            }
+            node.plan = service.clone();
+            self.services.push(node);
+        }
+        for node in old {
+            touched.push(node.plan.name.clone());
+            let candidate = match node.next {
+                Next::Starting(candidate) => Some(candidate.run),
+                Next::None | Next::Clearing { .. } | Next::Pause { .. } => None,
+            };
+            for run in node.live.iter().map(|live| live.run).chain(candidate) {
+                self.orphan(run, false);
+            }
+            for leaving in node.leaving {
+                self.orphan(leaving.run, leaving.drains == super::service::Drains::Stopping);
+            }
+        }
+    }
+
+    /// A run whose owner is gone: it is stopped, unless that `is_under_way`, and forgotten when it has ended.
+    fn orphan(&mut self, run: RunId, is_under_way: bool) {
+        self.orphans.insert(run);
+        if !is_under_way {
+            self.out.push(Effect::Stop { run, how: StopHow::Ask });
+        }
+    }
+
+    fn recompute_batches(&mut self) {
+        let mut batches = std::mem::take(&mut self.batches);
+        for path in batches.values_mut().flatten() {
+            path.concern = self.concern(&path.path);
+        }
+        self.batches = batches;
+        let mut deferred = std::mem::take(&mut self.deferred);
+        for (path, _) in &mut deferred {
+            path.concern = self.concern(&path.path);
+        }
+        self.apply(deferred);
+    }
+}
+
+/// Whether a run of one is as good as a run of the other. Its place in the order does not change what it makes.
+fn is_same_step(old: &Step, new: &Step) -> bool {
+    let bare = |step: &Step| Step {
+        after: Vec::new(),
+        needs: Vec::new(),
+        timeout: None,
+        cancel: true,
+        pty: None,
+        ..step.clone()
+    };
+    bare(old) == bare(new)
+}
+
+/// Whether an instance of one is as good as an instance of the other: what its process sees is the same. How it is
+/// probed, drained and stopped holds from now on without a restart.
+fn is_same_service(old: &Service, new: &Service) -> bool {
+    old.run == new.run
+        && old.cwd == new.cwd
+        && old.env == new.env
+        && old.env_files == new.env_files
+        && old.port == new.port
+        && old.pty == new.pty
+}

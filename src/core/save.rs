@@ -1,0 +1,405 @@
+//! What a save makes out of date: from a touched path to the steps and services that have to run again.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
+
+use super::{
+    Core, Pass,
+    event::{BatchId, Effect, Touch, Verdict},
+    fact::Fact,
+    settle::{Concern, Pending},
+    step::{Activity, Stage, StepNode},
+    why::Why,
+};
+use crate::{
+    model::{FilePath, Revision},
+    plan::{Inputs, Learned},
+};
+
+/// After so many runs in a row that came to nothing the next one is let finish (promise 2).
+const IN_VAIN: u8 = 3;
+/// After so many runs that were void only because the same file was rewritten with its own content, that file is
+/// taken to be written by the step itself.
+const REWRITES: u8 = 2;
+/// Paths that nothing reads are remembered up to this number.
+const UNREAD: usize = 4096;
+/// So many files are named in a fact.
+const NAMED: usize = 10;
+
+impl Core {
+    pub(super) fn touched(&mut self, touches: Vec<Touch>) {
+        let idle = self.steps.iter().all(StepNode::is_idle) && self.services.iter().all(|service| !service.is_busy());
+        for touch in touches {
+            let concern = self.concern(&touch.path);
+            if concern.is_none() {
+                if self.unread.len() >= UNREAD {
+                    self.unread.clear();
+                }
+                self.unread.insert(touch.path, self.now);
+                continue;
+            }
+            if idle {
+                for step in &concern.steps {
+                    self.steps[*step].breaker.person(&touch.path);
+                }
+            }
+            self.settling.touch(self.now, touch.path, touch.writer, concern);
+        }
+    }
+
+    /// Whom `path` concerns.
+    pub(super) fn concern(&self, path: &Path) -> Arc<Concern> {
+        let learned = |name: &str| self.learned.get(name).map(|known| &**known);
+        let plan = &self.plan;
+        let steps = (0..plan.steps.len()).filter(|step| plan.step_reads(*step, path, learned(&plan.steps[*step].name)));
+        let services = (0..plan.services.len())
+            .filter(|service| plan.service_reads(*service, path, learned(&plan.services[*service].name)));
+        let outputs_of = (0..plan.steps.len()).filter(|step| plan.steps[*step].outputs.matches(path));
+        Arc::new(Concern {
+            steps: steps.collect(),
+            services: services.collect(),
+            outputs_of: outputs_of.collect(),
+            config: plan.file.as_deref() == Some(path),
+        })
+    }
+
+    /// Whether the step at `index` may write `path` while it runs.
+    fn may_write(&self, index: usize, path: &Pending) -> bool {
+        let generated = self.steps[index].plan.generates && path.path.extension().is_some_and(|ext| ext == "go");
+        generated || path.concern.outputs_of.contains(&index)
+    }
+
+    /// Whether a running step may be writing this path: then it is looked at when that step has ended.
+    pub(super) fn is_claimed(&self, path: &Pending) -> bool {
+        (0..self.steps.len()).any(|index| self.steps[index].is_writing() && self.may_write(index, path))
+    }
+
+    fn pending_paths(&self, wanted: impl Fn(&Pending) -> bool) -> HashSet<FilePath> {
+        self.settling.pending().filter(|path| wanted(path)).map(|path| path.path.clone()).collect()
+    }
+
+    /// Takes from what is pending all that the step at `index` may have written.
+    pub(super) fn take_writes_of(&mut self, index: usize) -> Vec<Pending> {
+        let kept: HashSet<FilePath> = self.pending_paths(|path| !self.may_write(index, path));
+        self.settling.take(|path| kept.contains(&path.path))
+    }
+
+    /// Puts back what turned out not to be an output; it settles like any save.
+    pub(super) fn give_back(&mut self, foreign: Vec<Pending>) {
+        for path in foreign {
+            self.settling.touch(self.now, path.path, path.writer, path.concern);
+        }
+    }
+
+    pub(super) fn read_what_has_settled(&mut self) -> bool {
+        let due = self.settling.due(|path| self.is_claimed(path));
+        if due.is_none_or(|due| due > self.now) {
+            return false;
+        }
+        let claimed = self.pending_paths(|path| self.is_claimed(path));
+        let paths = self.settling.take(|path| claimed.contains(&path.path));
+        self.batch_ids += 1;
+        let batch = BatchId(self.batch_ids);
+        self.out.push(Effect::Digest { batch, paths: paths.iter().map(|path| path.path.clone()).collect() });
+        self.batches.insert(batch, paths);
+        true
+    }
+
+    pub(super) fn digested(&mut self, batch: BatchId, verdicts: Vec<(FilePath, Verdict)>) {
+        let Some(paths) = self.batches.remove(&batch) else { return };
+        let verdicts: HashMap<FilePath, Verdict> = verdicts.into_iter().collect();
+        let looked: Vec<(Pending, Verdict)> = paths
+            .into_iter()
+            .map(|path| {
+                let verdict = verdicts.get(&path.path).copied().unwrap_or(Verdict::Changed);
+                (path, verdict)
+            })
+            .collect();
+        if self.pass.is_none() {
+            self.pass = self.pass_for(&looked);
+        }
+        if self.pass.is_some() {
+            self.deferred.extend(looked);
+        } else {
+            self.apply(looked);
+        }
+    }
+
+    /// What has to be let finish before this batch counts: nodes it would stop for the fourth time in a row.
+    fn pass_for(&self, looked: &[(Pending, Verdict)]) -> Option<Pass> {
+        let mut steps = BTreeSet::new();
+        let mut services = BTreeSet::new();
+        for (path, verdict) in looked {
+            let (changed, written) = match verdict {
+                Verdict::Changed | Verdict::Gone => (true, true),
+                Verdict::Same => (false, true),
+                Verdict::Owned => (false, false),
+            };
+            for (index, step) in self.steps.iter().enumerate() {
+                let reads = path.concern.steps.contains(&index);
+                let after = path.concern.steps.iter().any(|reader| self.graph.before_step[index].contains(reader));
+                if step.in_vain >= IN_VAIN && !step.is_idle() && ((written && reads) || (changed && after)) {
+                    steps.insert(index);
+                }
+            }
+            for (index, service) in self.services.iter().enumerate() {
+                let reads = path.concern.services.contains(&index);
+                let after = path.concern.steps.iter().any(|reader| self.graph.before_service[index].contains(reader));
+                if service.in_vain >= IN_VAIN && service.candidate().is_some() && changed && (reads || after) {
+                    services.insert(index);
+                }
+            }
+        }
+        if steps.is_empty() && services.is_empty() {
+            return None;
+        }
+        for index in steps.clone() {
+            steps.extend(&self.graph.after_step[index]);
+            services.extend(self.graph.services_after(index));
+        }
+        Some(Pass { steps, services })
+    }
+
+    /// Ends the pass once all its nodes are done, and lets count what was put off.
+    pub(super) fn end_pass(&mut self) -> bool {
+        let Some(pass) = &self.pass else { return false };
+        let steps = pass.steps.iter().any(|index| !self.steps[*index].is_idle() || self.step_may_start(*index));
+        let services = pass.services.iter().any(|index| self.services[*index].is_busy());
+        if steps || services {
+            return false;
+        }
+        for index in pass.steps.clone() {
+            self.steps[index].in_vain = 0;
+        }
+        for index in pass.services.clone() {
+            self.services[index].in_vain = 0;
+        }
+        self.pass = None;
+        let deferred = std::mem::take(&mut self.deferred);
+        self.apply(deferred);
+        true
+    }
+
+    /// Lets a batch count.
+    pub(super) fn apply(&mut self, looked: Vec<(Pending, Verdict)>) {
+        let mut changed = Vec::new();
+        let mut first = self.now;
+        let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
+        let any_same = looked.iter().any(|(_, verdict)| *verdict == Verdict::Same);
+        let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
+        if any_changed {
+            self.revision = Revision(self.revision.0 + 1);
+        }
+        for (path, verdict) in looked {
+            match verdict {
+                Verdict::Owned => {}
+                Verdict::Same => self.rewritten(&path),
+                Verdict::Changed | Verdict::Gone => {
+                    first = first.min(path.first);
+                    if path.concern.config {
+                        self.out.push(Effect::Reload);
+                        reads.insert(Arc::from("devloop"));
+                    }
+                    if verdict == Verdict::Gone {
+                        self.remake_outputs(&path);
+                    }
+                    reads.extend(path.concern.steps.iter().map(|step| self.steps[*step].plan.name.clone()));
+                    reads.extend(path.concern.services.iter().map(|index| self.services[*index].plan.name.clone()));
+                    self.spread(&path.path, &path.concern, None);
+                    changed.push(path.path);
+                }
+            }
+        }
+        let names = |paths: &[FilePath]| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        if !changed.is_empty() {
+            let settle = self.now.since(first);
+            self.journey.settle = Some(settle);
+            self.tell(Fact::Saved {
+                revision: self.revision,
+                files: names(&changed),
+                count: changed.len(),
+                settle_ms: super::fresh::millis(settle),
+                reads: reads.into_iter().collect(),
+            });
+        } else if any_same {
+            self.tell(Fact::Unchanged { files: Vec::new(), why: "same content".to_owned() });
+        }
+    }
+
+    /// Marks everything that reads `path`, whose content is new. `by` is the step that wrote it.
+    pub(super) fn spread(&mut self, path: &FilePath, concern: &Concern, by: Option<usize>) {
+        let why = |core: &Core| match by {
+            Some(step) => Why::Output { step: core.steps[step].plan.name.clone(), path: path.clone() },
+            None => Why::File(path.clone()),
+        };
+        for index in concern.steps.iter().copied() {
+            if by == Some(index) && self.steps[index].plan.generates {
+                continue;
+            }
+            self.suspect_loop(index, path);
+            let why = why(self);
+            self.steps[index].rewritten = None;
+            self.steps[index].mark(why);
+        }
+        for index in 0..self.services.len() {
+            if concern.services.contains(&index) || self.is_unread_output(index, concern, by) {
+                let why = why(self);
+                self.services[index].rewritten = None;
+                self.services[index].bump(why);
+            }
+        }
+    }
+
+    /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
+    /// one's result decides).
+    fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
+        let before = &self.graph.before_service[service];
+        let mut makers = concern.outputs_of.iter().copied().chain(by);
+        makers.any(|maker| {
+            before.contains(&maker)
+                && !concern
+                    .steps
+                    .iter()
+                    .any(|reader| before.contains(reader) && self.graph.before_step[*reader].contains(&maker))
+        })
+    }
+
+    /// An output that is gone has to be made again.
+    fn remake_outputs(&mut self, path: &Pending) {
+        for index in path.concern.outputs_of.iter().copied() {
+            if !self.steps[index].is_writing() {
+                self.steps[index].mark(Why::Gone(path.path.clone()));
+            }
+        }
+    }
+
+    /// A file was written and holds what it held: whoever was reading it meanwhile may have read the middle of it.
+    fn rewritten(&mut self, path: &Pending) {
+        for index in path.concern.steps.iter().copied() {
+            let step = &mut self.steps[index];
+            let began = match &step.activity {
+                Activity::Running { began, .. } | Activity::Ended { began, .. } => *began,
+                Activity::Idle | Activity::LookingUp { .. } => continue,
+            };
+            if path.last < began {
+                continue;
+            }
+            let times = count_rewrite(&mut step.rewritten, &path.path);
+            if times <= REWRITES {
+                step.mark(Why::Void(path.path.clone()));
+            } else if times == REWRITES + 1 {
+                let name = step.plan.name.clone();
+                let file = path.path.display().to_string();
+                self.tell(Fact::Note {
+                    text: format!("step `{name}` reads {file}, and that is rewritten in each of its runs"),
+                    hint: Some(format!("if `{name}` writes it, add it to the step's `outputs`")),
+                });
+            }
+        }
+        for index in path.concern.services.iter().copied() {
+            let service = &mut self.services[index];
+            let began = service.candidate().map(|candidate| candidate.began);
+            if began.is_some_and(|began| path.last >= began)
+                && count_rewrite(&mut service.rewritten, &path.path) <= REWRITES
+            {
+                service.bump(Why::Void(path.path.clone()));
+            }
+        }
+    }
+
+    /// Counts a change that came while our own programs were at work.
+    fn suspect_loop(&mut self, index: usize, path: &FilePath) {
+        let at_work = |step: &StepNode| matches!(step.activity, Activity::Running { .. } | Activity::Ended { .. });
+        let steps = at_work(&self.steps[index])
+            || self.graph.after_step[index].iter().any(|after| at_work(&self.steps[*after]));
+        let starting = self.graph.services_after(index).any(|service| self.services[service].candidate().is_some());
+        if !steps && !starting {
+            return;
+        }
+        if let Some(wait) = self.steps[index].breaker.hit(self.now, path) {
+            let step = self.steps[index].plan.name.clone();
+            let file = path.display().to_string();
+            self.tell(Fact::Breaker {
+                hint: format!(
+                    "if a step or service writes {file}, add it to that step's `outputs` or to `[watch] ignore`"
+                ),
+                step,
+                file,
+                wait_ms: super::fresh::millis(wait),
+            });
+        }
+    }
+
+    /// Whether a touched path that has not been judged yet concerns any of these steps or this service.
+    pub(super) fn unsettled(&self, steps: impl Fn(usize) -> bool, service: Option<usize>) -> bool {
+        let concerns = |path: &Pending| {
+            path.concern.steps.iter().any(|step| steps(*step))
+                || service.is_some_and(|service| path.concern.services.contains(&service))
+        };
+        self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
+    }
+
+    /// Whether what the step at `index` reads is being written or has not been looked at.
+    pub(super) fn reads_unsettled(&self, index: usize) -> bool {
+        self.unsettled(|step| step == index, None)
+    }
+
+    /// A tool chain has said what a step or service reads.
+    pub(super) fn learn(&mut self, name: Arc<str>, reads: Learned) {
+        let reads = Arc::new(reads);
+        self.learned.insert(name.clone(), reads.clone());
+        if let Some(index) = self.steps.iter().position(|step| step.plan.name == name) {
+            let began = self.steps[index].last_began;
+            let missed =
+                self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(&reads)));
+            if let Some((path, _)) = missed {
+                let why = Why::File(path.clone());
+                self.steps[index].mark(why);
+            }
+        }
+        self.reconsider();
+    }
+
+    /// Computes again whom the pending paths concern.
+    pub(super) fn reconsider(&mut self) {
+        let paths: Vec<FilePath> = self.settling.pending().map(|path| path.path.clone()).collect();
+        let concerns: HashMap<FilePath, Arc<Concern>> =
+            paths.into_iter().map(|path| (path.clone(), self.concern(&path))).collect();
+        self.settling.reconsider(|path| concerns.get(path).cloned().unwrap_or_default());
+    }
+
+    /// While a step whose inputs a tool chain tells runs, what it reads is only known roughly.
+    pub(super) fn forget_learned(&mut self, index: usize) {
+        if matches!(self.steps[index].plan.inputs, Inputs::Tool(_)) {
+            self.learned.remove(&self.steps[index].plan.name.clone());
+        }
+    }
+
+    /// Whether this step is in a pass: files that have not settled do not keep it.
+    pub(super) fn step_passes(&self, index: usize) -> bool {
+        self.pass.as_ref().is_some_and(|pass| pass.steps.contains(&index))
+    }
+
+    /// Whether this service is in a pass.
+    pub(super) fn service_passes(&self, index: usize) -> bool {
+        self.pass.as_ref().is_some_and(|pass| pass.services.contains(&index))
+    }
+
+    /// Whether a run has ended and only waits for files to settle.
+    pub(super) fn is_waiting(step: &StepNode) -> bool {
+        matches!(step.activity, Activity::Ended { stage: Stage::Waiting { .. }, .. })
+    }
+}
+
+/// Counts how often in a row the same file was rewritten with what it held.
+fn count_rewrite(known: &mut Option<(FilePath, u8)>, file: &FilePath) -> u8 {
+    let times = match known {
+        Some((last, times)) if last == file => times.saturating_add(1),
+        _ => 1,
+    };
+    *known = Some((file.clone(), times));
+    times
+}

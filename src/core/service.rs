@@ -1,0 +1,219 @@
+//! One service: its live instance, the one that is to follow, and those that are leaving.
+
+use std::{sync::Arc, time::Duration};
+
+use super::why::Why;
+use crate::{
+    model::{Artifact, Digest, FilePath, Report, Revision, RunId, Time},
+    plan::{Port, Service, Swap},
+};
+
+/// Pauses before an instance that ended by itself is started again; the last one repeats. From DESIGN.md.
+const PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+/// From this crash in a row on, requests are answered with the report instead of being held.
+pub(super) const CRASH_LOOP: usize = 3;
+
+/// A service of the plan with its state.
+#[derive(Debug)]
+pub(super) struct ServiceNode {
+    pub(super) plan: Arc<Service>,
+    /// The instance that the gate is open to.
+    pub(super) live: Option<Instance>,
+    /// What is being done about another one.
+    pub(super) next: Next,
+    /// Instances that drain or stop.
+    pub(super) leaving: Vec<Leaving>,
+    /// The last attempt that did not become live.
+    pub(super) failed: Option<Failed>,
+    /// What the last instance that was live had been made of.
+    pub(super) good: Option<MadeOf>,
+    /// Grows with every reason to restart that is not an artifact.
+    pub(super) bumps: u64,
+    /// The newest of those reasons.
+    pub(super) why: Why,
+    /// Learned: a new instance cannot run beside the old one.
+    pub(super) exclusive: bool,
+    /// Crashes in a row.
+    pub(super) crashes: usize,
+    /// Candidates in a row that were abandoned.
+    pub(super) in_vain: u8,
+    /// Instances in a row that may have read the middle of this file while they started.
+    pub(super) rewritten: Option<(FilePath, u8)>,
+    /// When the first save came whose outcome is not known.
+    pub(super) unresolved_since: Option<Time>,
+    /// How long its last good start took, until it was ready.
+    pub(super) took: Option<Duration>,
+    /// Since when nothing keeps it from starting but files that have not settled.
+    pub(super) unsettled_since: Option<Time>,
+    /// What was last told about being out of date.
+    pub(super) told_stale: Option<Arc<str>>,
+}
+
+/// What an instance was made of: it need not be replaced by one of the same.
+#[derive(Clone, Debug)]
+pub(super) struct MadeOf {
+    pub(super) artifacts: Vec<Artifact>,
+    pub(super) bumps: u64,
+    pub(super) revision: Revision,
+}
+
+impl MadeOf {
+    fn content(&self) -> (Vec<Digest>, u64) {
+        (self.artifacts.iter().map(|artifact| artifact.digest).collect(), self.bumps)
+    }
+
+    /// Whether an instance of this is as good as one of the other.
+    pub(super) fn is_same(&self, other: &MadeOf) -> bool {
+        self.content() == other.content()
+    }
+}
+
+/// A run of the service that is or was live.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) run: RunId,
+    pub(super) made: MadeOf,
+    pub(super) process: Option<(u32, Option<u16>)>,
+    pub(super) since: Time,
+}
+
+/// An attempt that did not become live.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    pub(super) made: MadeOf,
+    pub(super) report: Arc<Report>,
+}
+
+/// `None => (Clearing =>) Starting => None`, or after a crash `Pause => Starting`.
+#[derive(Debug)]
+pub(super) enum Next {
+    None,
+    /// Exclusive: everything older has to be gone first.
+    Clearing {
+        made: MadeOf,
+        why: Why,
+        purpose: Purpose,
+    },
+    /// It ended by itself and is started again at this time.
+    Pause {
+        made: MadeOf,
+        until: Time,
+    },
+    /// The candidate runs and is probed.
+    Starting(Candidate),
+}
+
+/// An instance that is not ready yet.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) run: RunId,
+    pub(super) made: MadeOf,
+    pub(super) purpose: Purpose,
+    /// When it was decided to start it.
+    pub(super) began: Time,
+    /// Since when its process runs, its id and its port.
+    pub(super) process: Option<(Time, u32, Option<u16>)>,
+    /// What its probe saw last.
+    pub(super) seen: Option<String>,
+}
+
+/// What an instance is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To go live with newer content.
+    Swap,
+    /// To serve again after the newer one, for which it was stopped, did not start.
+    LastGood,
+    /// To serve again after it ended by itself.
+    Restart,
+}
+
+/// An instance that gets no new requests.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) run: RunId,
+    pub(super) drains: Drains,
+}
+
+/// `Draining => Stopping`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drains {
+    /// It finishes requests.
+    Draining,
+    /// It was told to end.
+    Stopping,
+}
+
+impl ServiceNode {
+    /// A service that has never run.
+    pub(super) fn new(plan: Arc<Service>, why: Why) -> ServiceNode {
+        ServiceNode {
+            plan,
+            live: None,
+            next: Next::None,
+            leaving: Vec::new(),
+            failed: None,
+            good: None,
+            bumps: 0,
+            why,
+            exclusive: false,
+            crashes: 0,
+            in_vain: 0,
+            rewritten: None,
+            unresolved_since: Some(Time::ZERO),
+            took: None,
+            unsettled_since: None,
+            told_stale: None,
+        }
+    }
+
+    /// Notes a reason to restart that is not an artifact.
+    pub(super) fn bump(&mut self, why: Why) {
+        self.bumps += 1;
+        self.why = why;
+    }
+
+    /// Whether the old instance has to be gone before a new one may start.
+    pub(super) fn is_exclusive(&self) -> bool {
+        match self.plan.swap {
+            Swap::Exclusive => true,
+            Swap::Overlap => false,
+            Swap::Auto => self.exclusive || matches!(self.plan.port, Port::Fixed(_)),
+        }
+    }
+
+    /// The pause after the crash that has just been counted.
+    pub(super) fn pause(&self) -> Duration {
+        PAUSES[self.crashes.saturating_sub(1).min(PAUSES.len() - 1)]
+    }
+
+    /// The candidate, if one is starting.
+    pub(super) fn candidate(&self) -> Option<&Candidate> {
+        match &self.next {
+            Next::Starting(candidate) => Some(candidate),
+            Next::None | Next::Clearing { .. } | Next::Pause { .. } => None,
+        }
+    }
+
+    /// Whether this run is one of its instances.
+    pub(super) fn has(&self, run: RunId) -> bool {
+        self.live.as_ref().is_some_and(|live| live.run == run)
+            || self.candidate().is_some_and(|candidate| candidate.run == run)
+            || self.leaving.iter().any(|leaving| leaving.run == run)
+    }
+
+    /// What the next instance is to be made of, if one is on its way.
+    pub(super) fn next_made(&self) -> Option<&MadeOf> {
+        match &self.next {
+            Next::None => None,
+            Next::Clearing { made, .. } | Next::Pause { made, .. } => Some(made),
+            Next::Starting(candidate) => Some(&candidate.made),
+        }
+    }
+
+    /// Whether a swap or restart to it is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.next, Next::None)
+    }
+}

@@ -1,0 +1,199 @@
+//! What is going on, as people and programs see it: a function of the state.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{
+    Core,
+    gate::Gate,
+    service::Drains,
+    step::{Activity, Outcome, Stage},
+};
+use crate::model::{Report, Revision, RunId};
+
+/// A snapshot of everything.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// The project.
+    pub project: String,
+    /// The newest revision.
+    pub revision: Revision,
+    /// In the plan's order.
+    pub steps: Vec<StepStatus>,
+    /// In the plan's order.
+    pub services: Vec<ServiceStatus>,
+    /// Files that were touched and have not been judged, at most ten.
+    pub settling: Vec<String>,
+    /// Whether nothing is under way.
+    pub at_rest: bool,
+    /// Why dev.toml as it is now is not in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invalid_plan: Option<Arc<Report>>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Clean, waiting, running, settling or failed.
+    pub state: StepState,
+    /// Why it runs or waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// How long its last good run took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+    /// Its failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<Arc<Report>>,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Its result is good and up to date.
+    Clean,
+    /// It has to run and cannot yet.
+    Waiting,
+    /// Its program runs, or what it did is being found out.
+    Running,
+    /// It was told to stop.
+    Stopping,
+    /// Its last run failed.
+    Failed,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Open, holding or failed.
+    pub gate: GateState,
+    /// The live instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<InstanceStatus>,
+    /// The instance that is starting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting: Option<InstanceStatus>,
+    /// How many instances finish requests.
+    pub draining: usize,
+    /// How many were told to end.
+    pub stopping: usize,
+    /// What is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<Arc<str>>,
+    /// Why its answers are out of date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Arc<str>>,
+    /// Why nothing answers, or why the newest content does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<Arc<Report>>,
+}
+
+/// What a gate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateState {
+    /// Requests pass.
+    Open,
+    /// Requests to the live instance wait for a save's outcome.
+    Awaiting,
+    /// Requests wait.
+    Holding,
+    /// Requests are answered with a report.
+    Failed,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InstanceStatus {
+    /// Its run.
+    pub run: RunId,
+    /// What it was made from.
+    pub revision: Revision,
+    /// Its process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The port it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+impl Core {
+    /// What is going on.
+    pub fn status(&self) -> Status {
+        Status {
+            project: self.plan.name.clone(),
+            revision: self.revision,
+            steps: (0..self.steps.len()).map(|index| self.step_status(index)).collect(),
+            services: (0..self.services.len()).map(|index| self.service_status(index)).collect(),
+            settling: self.settling.pending().take(10).map(|path| path.path.display().to_string()).collect(),
+            at_rest: !self.is_busy(),
+            invalid_plan: self.invalid_plan.clone(),
+        }
+    }
+
+    fn step_status(&self, index: usize) -> StepStatus {
+        let step = &self.steps[index];
+        let (state, why) = match &step.activity {
+            Activity::Running { stopping: super::Stopping::No, why, .. } => (StepState::Running, Some(why.to_string())),
+            Activity::Running { .. } => (StepState::Stopping, None),
+            Activity::LookingUp { why, .. } => (StepState::Running, Some(why.to_string())),
+            Activity::Ended { stage: Stage::Waiting { .. }, .. } => {
+                (StepState::Running, Some("waits for files to settle".to_owned()))
+            }
+            Activity::Ended { .. } => (StepState::Running, None),
+            Activity::Idle => match &step.dirty {
+                Some(dirty) => (StepState::Waiting, Some(dirty.why.to_string())),
+                None if step.is_failed() => (StepState::Failed, None),
+                None => (StepState::Clean, None),
+            },
+        };
+        let report = match &step.outcome {
+            Outcome::Failed(report) => Some(report.clone()),
+            Outcome::None | Outcome::Good => None,
+        };
+        let took_ms = step.took.map(super::fresh::millis);
+        StepStatus { name: step.plan.name.clone(), state, why, took_ms, report }
+    }
+
+    fn service_status(&self, index: usize) -> ServiceStatus {
+        let service = &self.services[index];
+        let gates = self.gates();
+        let (gate, waiting_for, stale, failed) = match gates.of(&service.plan.name) {
+            Some(Gate::Open { awaiting: Some(awaiting), .. }) => {
+                (GateState::Awaiting, Some(awaiting.why.clone()), None, None)
+            }
+            Some(Gate::Open { stale, .. }) => (GateState::Open, None, stale.clone(), None),
+            Some(Gate::Holding { why, .. }) => (GateState::Holding, Some(why.clone()), None, None),
+            Some(Gate::Failed { report }) => (GateState::Failed, None, None, Some(report.clone())),
+            None => (GateState::Failed, None, None, None),
+        };
+        let count = |wanted: Drains| service.leaving.iter().filter(|leaving| leaving.drains == wanted).count();
+        ServiceStatus {
+            name: service.plan.name.clone(),
+            gate,
+            live: service.live.as_ref().map(|live| InstanceStatus {
+                run: live.run,
+                revision: live.made.revision,
+                pid: live.process.map(|(pid, _)| pid),
+                port: live.process.and_then(|(_, port)| port),
+            }),
+            starting: service.candidate().map(|candidate| InstanceStatus {
+                run: candidate.run,
+                revision: candidate.made.revision,
+                pid: candidate.process.map(|(_, pid, _)| pid),
+                port: candidate.process.and_then(|(.., port)| port),
+            }),
+            draining: count(Drains::Draining),
+            stopping: count(Drains::Stopping),
+            waiting_for,
+            stale,
+            report: failed.or_else(|| service.failed.as_ref().map(|failed| failed.report.clone())),
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Services: when one is replaced, and what happens when an instance comes up, does not, or ends by itself.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Core,
+    event::{Effect, Program, Spawn, StopHow},
+    fact::{Fact, Times},
+    fresh::millis,
+    service::{CRASH_LOOP, Candidate, Drains, Failed, Instance, Leaving, MadeOf, Next, Purpose},
+    settle::CAP,
+    why::Why,
+};
+use crate::{
+    model::{Clue, Exit, Report, RunId, Time},
+    plan::{Restart, Swap},
+};
+
+/// So many instances may drain at a time; the oldest is stopped when one more comes.
+const DRAINING: usize = 2;
+/// An instance that has to be gone before the new one starts may drain for this long.
+const DRAIN_EXCLUSIVE: Duration = Duration::from_secs(5);
+
+impl Core {
+    /// Does for each service what the state allows.
+    pub(super) fn move_services(&mut self) -> bool {
+        let mut moved = false;
+        for index in 0..self.services.len() {
+            moved |= self.move_service(index);
+        }
+        moved
+    }
+
+    fn move_service(&mut self, index: usize) -> bool {
+        if self.continue_next(index) {
+            return true;
+        }
+        let before = &self.graph.before_service[index];
+        if !before.iter().all(|step| self.steps[*step].is_clean()) {
+            self.services[index].unsettled_since = None;
+            return self.abandon_if_useless(index);
+        }
+        let service = &self.services[index];
+        if !service.plan.needs.iter().all(|needed| self.services[*needed].live.is_some()) && service.live.is_none() {
+            self.services[index].unsettled_since = None;
+            return false;
+        }
+        let target = self.target(index);
+        if !self.settled_for_service(index) {
+            let wants = !self.has_or_failed(index, &target);
+            let now = self.now;
+            let since = &mut self.services[index].unsettled_since;
+            *since = if wants { since.or(Some(now)) } else { None };
+            return false;
+        }
+        self.services[index].unsettled_since = None;
+        if self.services[index].failed.as_ref().is_some_and(|failed| !failed.made.is_same(&target)) {
+            self.services[index].failed = None;
+        }
+        if self.services[index].live.as_ref().is_some_and(|live| live.made.is_same(&target)) {
+            return self.abandon(index, "the newest content is live already");
+        }
+        if self.has_or_failed(index, &target) {
+            return false;
+        }
+        self.start_swap(index, target);
+        true
+    }
+
+    /// What the newest instance is to be made of.
+    fn target(&self, index: usize) -> MadeOf {
+        let service = &self.services[index];
+        MadeOf { artifacts: self.artifacts(&service.plan.uses), bumps: service.bumps, revision: self.revision }
+    }
+
+    /// Whether an instance of this is live or on its way, or has been tried in vain.
+    fn has_or_failed(&self, index: usize, target: &MadeOf) -> bool {
+        let service = &self.services[index];
+        let live = service.live.as_ref().map(|live| &live.made);
+        let failed = service.failed.as_ref().map(|failed| &failed.made);
+        [live, service.next_made(), failed].into_iter().flatten().any(|made| made.is_same(target))
+    }
+
+    fn settled_for_service(&self, index: usize) -> bool {
+        let before = &self.graph.before_service[index];
+        self.service_passes(index)
+            || self.services[index].unsettled_since.is_some_and(|since| self.now >= since + CAP)
+            || !self.unsettled(|step| before.contains(&step), Some(index))
+    }
+
+    /// Whether this service will get another instance without a further save.
+    pub(super) fn swap_is_due(&self, index: usize) -> bool {
+        let before = &self.graph.before_service[index];
+        before.iter().all(|step| self.steps[*step].is_clean()) && {
+            let target = self.target(index);
+            let service = &self.services[index];
+            let is = |made: &MadeOf| made.is_same(&target);
+            !service.live.as_ref().is_some_and(|live| is(&live.made))
+                && !service.failed.as_ref().is_some_and(|failed| is(&failed.made))
+        }
+    }
+
+    /// Goes on with what is under way: an old instance has gone, a pause is over.
+    fn continue_next(&mut self, index: usize) -> bool {
+        let service = &mut self.services[index];
+        match &service.next {
+            Next::Clearing { .. } if service.leaving.is_empty() && service.live.is_none() => {
+                let Next::Clearing { made, why, purpose } = std::mem::replace(&mut service.next, Next::None) else {
+                    return false;
+                };
+                self.spawn_instance(index, made, why, purpose);
+                true
+            }
+            Next::Pause { until, .. }
+                if *until <= self.now && (!service.is_exclusive() || service.leaving.is_empty()) =>
+            {
+                let Next::Pause { made, .. } = std::mem::replace(&mut service.next, Next::None) else { return false };
+                self.spawn_instance(index, made, Why::Crashed, Purpose::Restart);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A candidate made of old content is stopped as soon as something before it has to run again, unless nothing
+    /// else could answer meanwhile.
+    fn abandon_if_useless(&mut self, index: usize) -> bool {
+        let service = &self.services[index];
+        let for_swap = service.candidate().is_some_and(|candidate| candidate.purpose == Purpose::Swap);
+        let before = &self.graph.before_service[index];
+        let outdated = before.iter().any(|step| self.can_make_progress(*step));
+        if for_swap && outdated && service.live.is_some() && !self.service_passes(index) {
+            return self.abandon(index, "newer content is being built");
+        }
+        false
+    }
+
+    /// Stops the candidate, if there is one.
+    fn abandon(&mut self, index: usize, why: &str) -> bool {
+        let service = &mut self.services[index];
+        match std::mem::replace(&mut service.next, Next::None) {
+            Next::None => false,
+            Next::Starting(candidate) => {
+                service.in_vain = service.in_vain.saturating_add(1);
+                let name = service.plan.name.clone();
+                self.tell(Fact::Cancelled { run: candidate.run, name, why: why.to_owned() });
+                self.stop_instance(index, candidate.run);
+                true
+            }
+            Next::Clearing { .. } | Next::Pause { .. } => true,
+        }
+    }
+
+    /// Tells an instance to end; it is leaving from now on.
+    fn stop_instance(&mut self, index: usize, run: RunId) {
+        let leaving = &mut self.services[index].leaving;
+        match leaving.iter_mut().find(|leaving| leaving.run == run) {
+            Some(known) if known.drains == Drains::Stopping => return,
+            Some(known) => known.drains = Drains::Stopping,
+            None => leaving.push(Leaving { run, drains: Drains::Stopping }),
+        }
+        self.out.push(Effect::Stop { run, how: StopHow::Ask });
+    }
+
+    fn start_swap(&mut self, index: usize, target: MadeOf) {
+        self.abandon(index, "newer content is ready to start");
+        let service = &mut self.services[index];
+        service.crashes = 0;
+        let why = match (&service.good, &service.live) {
+            (Some(good), _) if good.bumps == target.bumps => {
+                let old = good.artifacts.iter().map(|artifact| artifact.digest);
+                let changed = target.artifacts.iter().zip(old).find(|(new, old)| new.digest != *old);
+                changed.map_or(service.why.clone(), |(new, _)| Why::Artifact { step: new.step.clone() })
+            }
+            _ => service.why.clone(),
+        };
+        self.start(index, target, why, Purpose::Swap);
+    }
+
+    fn start(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
+        let service = &mut self.services[index];
+        if !service.is_exclusive() || (service.live.is_none() && service.leaving.is_empty()) {
+            return self.spawn_instance(index, made, why, purpose);
+        }
+        let limit = service.plan.drain.min(DRAIN_EXCLUSIVE);
+        if let Some(live) = service.live.take() {
+            service.leaving.push(Leaving { run: live.run, drains: Drains::Draining });
+            self.out.push(Effect::Drain { run: live.run, limit });
+        }
+        service.next = Next::Clearing { made, why, purpose };
+    }
+
+    fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
+        let run = self.new_run();
+        let service = &mut self.services[index];
+        let plan = service.plan.clone();
+        let swap = if service.is_exclusive() { "exclusive" } else { "overlap" };
+        self.out.push(Effect::Tell(Fact::Starting {
+            revision: made.revision,
+            run,
+            service: plan.name.clone(),
+            swap,
+            why: why.to_string(),
+        }));
+        self.out.push(Effect::Spawn(Spawn {
+            run,
+            revision: made.revision,
+            program: Program::Service(plan),
+            artifacts: made.artifacts.clone(),
+        }));
+        let began = self.now;
+        service.next = Next::Starting(Candidate { run, made, purpose, began, process: None, seen: None });
+    }
+
+    /// An instance's process runs.
+    pub(super) fn instance_started(&mut self, index: usize, run: RunId, pid: u32, port: Option<u16>) {
+        let now = self.now;
+        let service = &mut self.services[index];
+        let Next::Starting(candidate) = &mut service.next else { return };
+        if candidate.run != run || candidate.process.is_some() {
+            return;
+        }
+        candidate.process = Some((now, pid, port));
+        let plan = service.plan.clone();
+        self.out.push(Effect::Tell(Fact::Probing { run, service: plan.name.clone(), pid, port }));
+        self.out.push(Effect::Probe { run, service: plan });
+    }
+
+    pub(super) fn probing(&mut self, run: RunId, seen: String) {
+        for service in &mut self.services {
+            if let Next::Starting(candidate) = &mut service.next
+                && candidate.run == run
+            {
+                candidate.seen = Some(seen);
+                return;
+            }
+        }
+    }
+
+    /// The candidate is ready: the gate opens to it, and only then is the old one drained and stopped.
+    pub(super) fn ready(&mut self, run: RunId, warning: Option<String>, elsewhere: bool) {
+        let Some(index) = self.service_of(run) else { return };
+        let now = self.now;
+        let service = &mut self.services[index];
+        let candidate = match std::mem::replace(&mut service.next, Next::None) {
+            Next::Starting(candidate) if candidate.run == run => candidate,
+            other => {
+                service.next = other;
+                return;
+            }
+        };
+        let (started, pid, port) = candidate.process.unwrap_or((candidate.began, 0, None));
+        let live = Instance { run, made: candidate.made.clone(), process: Some((pid, port)), since: now };
+        let old = service.live.replace(live);
+        service.good = Some(candidate.made.clone());
+        service.in_vain = 0;
+        service.took = Some(now.since(candidate.began));
+        if service.failed.as_ref().is_some_and(|failed| failed.made.is_same(&candidate.made)) {
+            service.failed = None;
+        }
+        if elsewhere && !service.exclusive {
+            service.exclusive = true;
+            self.out.push(Effect::RememberExclusive { service: service.plan.name.clone() });
+        }
+        let limit = service.plan.drain;
+        if let Some(old) = old {
+            service.leaving.push(Leaving { run: old.run, drains: Drains::Draining });
+        }
+        self.tell_live(index, &candidate, started, warning);
+        if let Some(last) = self.services[index].leaving.last()
+            && last.drains == Drains::Draining
+        {
+            self.out.push(Effect::Drain { run: last.run, limit });
+        }
+        self.stop_oldest_draining(index);
+    }
+
+    fn tell_live(&mut self, index: usize, candidate: &Candidate, started: Time, warning: Option<String>) {
+        let now = self.now;
+        let service = &self.services[index];
+        let stale = match candidate.purpose {
+            Purpose::Swap | Purpose::Restart => None,
+            Purpose::LastGood => service.failed.as_ref().map(|failed| failed.report.title.clone()),
+        };
+        let since = match candidate.purpose {
+            Purpose::Swap => service.unresolved_since.unwrap_or(candidate.began),
+            Purpose::LastGood | Purpose::Restart => candidate.began,
+        };
+        let for_swap = candidate.purpose == Purpose::Swap;
+        let times = Times {
+            settle_ms: self.journey.settle.filter(|_| for_swap).map(millis),
+            steps: if for_swap { self.journey.steps.clone() } else { Vec::new() },
+            start_ms: millis(started.since(candidate.began)),
+            ready_ms: millis(now.since(started)),
+            swap_ms: 0.0,
+            total_ms: millis(now.since(since)),
+        };
+        let name = service.plan.name.clone();
+        let revision = candidate.made.revision;
+        self.tell(Fact::Live { revision, run: candidate.run, service: name, times, warning, stale });
+    }
+
+    fn stop_oldest_draining(&mut self, index: usize) {
+        let leaving = &self.services[index].leaving;
+        let draining: Vec<RunId> =
+            leaving.iter().filter(|leaving| leaving.drains == Drains::Draining).map(|leaving| leaving.run).collect();
+        for run in draining.iter().rev().skip(DRAINING) {
+            self.stop_instance(index, *run);
+        }
+    }
+
+    /// An instance has no request left.
+    pub(super) fn drained(&mut self, run: RunId) {
+        let Some(index) = self.service_of(run) else { return };
+        if self.services[index].leaving.iter().any(|leaving| leaving.run == run) {
+            self.stop_instance(index, run);
+        }
+    }
+
+    /// Probing has found out that the candidate will not become ready.
+    pub(super) fn unhealthy(&mut self, run: RunId, report: Report) {
+        let Some(index) = self.service_of(run) else { return };
+        let is_candidate = self.services[index].candidate().is_some_and(|candidate| candidate.run == run);
+        if is_candidate {
+            self.fail_candidate(index, report);
+        }
+    }
+
+    /// The candidate has used up its time.
+    pub(super) fn give_up_waiting(&mut self, index: usize) {
+        let service = &self.services[index];
+        let Some(candidate) = service.candidate() else { return };
+        let seen = candidate.seen.as_deref().unwrap_or("it never answered");
+        let title =
+            format!("service `{}` was not ready after {:?}: {seen}", service.plan.name, service.plan.health.timeout);
+        let report = Report::new(title).hint("`health = { timeout = \"120s\" }` waits longer");
+        self.fail_candidate(index, report);
+    }
+
+    fn fail_candidate(&mut self, index: usize, report: Report) {
+        if let Next::Starting(candidate) = std::mem::replace(&mut self.services[index].next, Next::None) {
+            self.stop_instance(index, candidate.run);
+            self.start_failed(index, candidate, report, None);
+        }
+    }
+
+    /// A process of this service has ended.
+    pub(super) fn instance_exited(&mut self, index: usize, run: RunId, exit: Exit, clue: Option<Clue>, report: Report) {
+        let service = &mut self.services[index];
+        if let Some(at) = service.leaving.iter().position(|leaving| leaving.run == run) {
+            service.leaving.remove(at);
+            let name = service.plan.name.clone();
+            return self.tell(Fact::Stopped { run, name, exit });
+        }
+        if service.live.as_ref().is_some_and(|live| live.run == run) {
+            return self.crashed(index, exit, report);
+        }
+        if let Next::Starting(candidate) = std::mem::replace(&mut service.next, Next::None) {
+            let title = format!("service `{}` ended before it was ready: {exit}", service.plan.name);
+            self.start_failed(index, candidate, Report { title, ..report }, clue);
+        }
+    }
+
+    fn start_failed(&mut self, index: usize, candidate: Candidate, report: Report, clue: Option<Clue>) {
+        let service = &mut self.services[index];
+        let has_old = service.live.is_some() || !service.leaving.is_empty();
+        if let Some(clue) = clue
+            && has_old
+            && service.plan.swap == Swap::Auto
+            && !service.is_exclusive()
+        {
+            return self.turn_exclusive(index, candidate, clue);
+        }
+        if candidate.purpose == Purpose::Restart {
+            return self.crash_again(index, candidate, report);
+        }
+        let name = service.plan.name.clone();
+        let revision = candidate.made.revision;
+        if candidate.purpose == Purpose::Swap {
+            service.failed = Some(Failed { made: candidate.made.clone(), report: Arc::new(report.clone()) });
+        }
+        let fall_back = service.good.clone().filter(|good| {
+            service.live.is_none()
+                && candidate.purpose == Purpose::Swap
+                && !good.is_same(&candidate.made)
+                && !good.artifacts.is_empty()
+        });
+        let serving = match (&service.live, &fall_back) {
+            (Some(live), _) => format!("revision {} still serves", live.made.revision),
+            (None, Some(good)) => format!("revision {} is started again", good.revision),
+            (None, None) => "nothing serves".to_owned(),
+        };
+        self.tell(Fact::StartFailed { revision, run: candidate.run, service: name, report, serving });
+        if let Some(good) = fall_back {
+            self.start(index, good, Why::LastGood, Purpose::LastGood);
+        }
+    }
+
+    /// The new instance met something that the old one holds.
+    fn turn_exclusive(&mut self, index: usize, candidate: Candidate, clue: Clue) {
+        let service = &mut self.services[index];
+        service.exclusive = true;
+        let name = service.plan.name.clone();
+        let why = match clue {
+            Clue::AddressInUse => "the new instance wants an address that the old one listens on",
+            Clue::Locked => "the new instance wants a lock that the old one holds",
+        };
+        self.out.push(Effect::RememberExclusive { service: name.clone() });
+        self.tell(Fact::Exclusive { service: name, why: why.to_owned() });
+        let why = self.services[index].why.clone();
+        self.start(index, candidate.made, why, candidate.purpose);
+    }
+
+    /// The live instance ended by itself.
+    fn crashed(&mut self, index: usize, exit: Exit, report: Report) {
+        let service = &mut self.services[index];
+        let Some(live) = service.live.take() else { return };
+        let name = service.plan.name.clone();
+        let report = Report { title: format!("service `{name}` ended by itself: {exit}"), ..report };
+        let restart_in = if service.is_busy() {
+            None
+        } else if service.plan.restart == Restart::No {
+            let report = Arc::new(report.clone());
+            service.failed = Some(Failed { made: live.made, report });
+            None
+        } else {
+            service.crashes += 1;
+            let pause = service.pause();
+            service.next = Next::Pause { made: live.made, until: self.now + pause };
+            Some(millis(pause))
+        };
+        self.tell(Fact::Crashed { run: live.run, service: name, exit, report, restart_in_ms: restart_in });
+    }
+
+    /// A restart after a crash did not come up either.
+    fn crash_again(&mut self, index: usize, candidate: Candidate, report: Report) {
+        let Candidate { made, run, .. } = candidate;
+        let service = &mut self.services[index];
+        service.crashes += 1;
+        let pause = service.pause();
+        let name = service.plan.name.clone();
+        let revision = made.revision;
+        if service.crashes >= CRASH_LOOP {
+            service.failed = Some(Failed { made: made.clone(), report: Arc::new(report.clone()) });
+        }
+        service.next = Next::Pause { made, until: self.now + pause };
+        let serving = format!("it is started again in {pause:?}");
+        self.tell(Fact::StartFailed { revision, run, service: name, report, serving });
+    }
+
+    /// The moment at which time itself changes something for this service.
+    pub(super) fn service_deadline(&self, index: usize) -> Option<Time> {
+        let service = &self.services[index];
+        let next = match &service.next {
+            Next::Pause { until, .. } => Some(*until).filter(|until| *until > self.now),
+            Next::Starting(candidate) => candidate.process.map(|(since, ..)| since + service.plan.health.timeout),
+            Next::None | Next::Clearing { .. } => None,
+        };
+        let unsettled = service.unsettled_since.map(|since| since + CAP);
+        let fresh = self.fresh_until(index).filter(|until| *until > self.now);
+        next.into_iter().chain(unsettled).chain(fresh).min()
+    }
+}
