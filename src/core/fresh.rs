@@ -49,7 +49,16 @@ impl Core {
         }
         match &self.services[index].failed {
             Some(failed) => failed.report.clone(),
-            None => Arc::new(Report::new(format!("service `{}` does not run", self.services[index].plan.name))),
+            None => {
+                let service = &self.services[index].plan;
+                let needed = service.needs.iter().map(|needed| &self.services[*needed]);
+                let missing = needed.filter(|needed| needed.live.is_none()).map(|needed| needed.plan.name.to_string());
+                let title = match missing.collect::<Vec<_>>().as_slice() {
+                    [] => format!("service `{}` does not run", service.name),
+                    names => format!("service `{}` needs `{}`, which does not run", service.name, names.join("`, `")),
+                };
+                Arc::new(Report::new(title))
+            }
         }
     }
 

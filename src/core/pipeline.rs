@@ -370,7 +370,7 @@ impl Core {
     /// Whether this step runs or will run without a further save.
     pub(super) fn can_make_progress(&self, index: usize) -> bool {
         let step = &self.steps[index];
-        !step.is_idle() || (step.dirty.is_some() && !self.is_stuck(index))
+        !step.is_idle() || (step.dirty.is_some() && !self.is_stuck(index) && self.needs_may_come(&step.plan.needs))
     }
 
     /// Whether a failed step stands before this one, and nothing before that one can change it.

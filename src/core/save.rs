@@ -301,8 +301,7 @@ impl Core {
         }
         for index in path.concern.services.iter().copied() {
             let service = &mut self.services[index];
-            let began = service.candidate().map(|candidate| candidate.began);
-            if began.is_some_and(|began| path.last >= began)
+            if service.was_starting(path.first, path.last)
                 && count_rewrite(&mut service.rewritten, &path.path) <= REWRITES
             {
                 service.bump(Why::Void(path.path.clone()));

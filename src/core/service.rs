@@ -75,6 +75,9 @@ pub(super) struct Instance {
     pub(super) run: RunId,
     pub(super) made: MadeOf,
     pub(super) process: Option<(u32, Option<u16>)>,
+    /// When it was decided to start it.
+    pub(super) began: Time,
+    /// Since when it is live.
     pub(super) since: Time,
 }
 
@@ -186,6 +189,15 @@ impl ServiceNode {
     /// The pause after the crash that has just been counted.
     pub(super) fn pause(&self) -> Duration {
         PAUSES[self.crashes.saturating_sub(1).min(PAUSES.len() - 1)]
+    }
+
+    /// Whether the newest instance was starting at some moment from `first` to `last`.
+    pub(super) fn was_starting(&self, first: Time, last: Time) -> bool {
+        match (self.candidate(), &self.live) {
+            (Some(candidate), _) => last >= candidate.began,
+            (None, Some(live)) => last >= live.began && first < live.since,
+            (None, None) => false,
+        }
     }
 
     /// The candidate, if one is starting.

@@ -95,9 +95,15 @@ impl Core {
             let target = self.target(index);
             let service = &self.services[index];
             let is = |made: &MadeOf| made.is_same(&target);
-            !service.live.as_ref().is_some_and(|live| is(&live.made))
+            (service.live.is_some() || self.needs_may_come(&service.plan.needs))
+                && !service.live.as_ref().is_some_and(|live| is(&live.made))
                 && !service.failed.as_ref().is_some_and(|failed| is(&failed.made))
         }
+    }
+
+    /// Whether each of these services is live or on its way to be.
+    pub(super) fn needs_may_come(&self, needs: &[usize]) -> bool {
+        needs.iter().all(|needed| self.services[*needed].live.is_some() || self.is_unresolved(*needed))
     }
 
     /// Goes on with what is under way: an old instance has gone, a pause is over.
@@ -250,7 +256,13 @@ impl Core {
             }
         };
         let (started, pid, port) = candidate.process.unwrap_or((candidate.began, 0, None));
-        let live = Instance { run, made: candidate.made.clone(), process: Some((pid, port)), since: now };
+        let live = Instance {
+            run,
+            made: candidate.made.clone(),
+            process: Some((pid, port)),
+            began: candidate.began,
+            since: now,
+        };
         let old = service.live.replace(live);
         service.good = Some(candidate.made.clone());
         service.in_vain = 0;

@@ -201,6 +201,8 @@ pub struct Service {
     pub restart: Restart,
     /// Whether it writes to a terminal of its own; unset: if `up` does.
     pub pty: Option<bool>,
+    /// Files it serves itself: a change of one is told to pages and restarts nothing, even if `inputs` name it too.
+    pub assets: Globs,
 }
 
 /// `port`
@@ -318,6 +320,9 @@ impl Plan {
     /// Whether a write to `path` is a change for the service at `index` itself (not for a step before it).
     pub fn service_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
         let service = &self.services[index];
+        if service.assets.matches(path) {
+            return false;
+        }
         service.env_files.iter().any(|file| **file == *path)
             || service.program.as_deref() == Some(path)
             || service.inputs.matches(path, learned)
