@@ -2,7 +2,10 @@
 //! path concerns which step or service. It does not read files; `config` makes it.
 
 mod command;
+mod describe;
 mod globs;
+mod script;
+mod subset;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +16,7 @@ use std::{
 
 pub use self::{
     command::{Command, Resolved, Vars},
+    describe::{describe, time as show_time},
     globs::Globs,
 };
 use crate::model::FilePath;
@@ -200,6 +204,8 @@ pub struct Service {
     pub restart: Restart,
     /// Whether it writes to a terminal of its own; unset: if `up` does.
     pub pty: Option<bool>,
+    /// Files it serves itself: a change of one is told to pages and restarts nothing, even if `inputs` name it too.
+    pub assets: Globs,
 }
 
 /// `port`
@@ -317,6 +323,9 @@ impl Plan {
     /// Whether a write to `path` is a change for the service at `index` itself (not for a step before it).
     pub fn service_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
         let service = &self.services[index];
+        if service.assets.matches(path) {
+            return false;
+        }
         service.env_files.iter().any(|file| **file == *path)
             || service.program.as_deref() == Some(path)
             || service.inputs.matches(path, learned)
