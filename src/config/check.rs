@@ -33,7 +33,10 @@ struct Checker<'a> {
 pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) -> Option<Plan> {
     if file.steps.is_empty() && file.services.is_empty() && report.problems.is_empty() {
         let problem = Problem::new("there is nothing to do: no `[[step]]` and no `[[service]]`");
-        report.problem(problem.hint("such as `[[service]]` with `name = \"api\"` and `run = \"go run ./cmd/api\"`"), 0..0);
+        report.problem(
+            problem.hint("such as `[[service]]` with `name = \"api\"` and `run = \"go run ./cmd/api\"`"),
+            0..0,
+        );
         return None;
     }
     let names = Names::new(report, file);
@@ -168,7 +171,10 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         && matches!(host.as_str(), "0.0.0.0" | "::")
     {
         let warning = Problem::new("everybody on your network can reach the proxy at this address");
-        report.warning(warning.hint("`listen = \"127.0.0.1:…\"` or the port alone is for this machine only"), place.span.clone());
+        report.warning(
+            warning.hint("`listen = \"127.0.0.1:…\"` or the port alone is for this machine only"),
+            place.span.clone(),
+        );
     }
     let hosts = written.hosts.iter().flat_map(|hosts| &hosts.value).map(|host| host.value.to_lowercase());
     Proxy {
@@ -204,7 +210,8 @@ fn swap_fits_port(report: &mut Report, service: &written::Service) {
     let (Some(swap), Some(port)) = (&service.swap, &service.port) else { return };
     if let (Swap::Overlap, Port::Fixed(number)) = (swap.value, port.value) {
         let problem = Problem::new(format!("`swap = \"overlap\"` cannot work with the fixed port {number}"));
-        let hint = "two instances overlap, and only one can have the port: leave `port` out, or use `swap = \"exclusive\"`";
+        let hint =
+            "two instances overlap, and only one can have the port: leave `port` out, or use `swap = \"exclusive\"`";
         report.problem(problem.hint(hint), swap.span.clone());
     }
 }

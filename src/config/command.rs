@@ -30,7 +30,10 @@ fn of_service(report: &mut Report, service: &Service, known: &[&str]) -> Option<
     if command.names().contains("out") {
         let problem = Problem::new("a service has no `{out}`");
         let artifact = known.first().filter(|name| !matches!(**name, "port" | "out")).unwrap_or(&"build");
-        report.problem(problem.hint(format!("the artifact of a step has the step's name, such as `{{{artifact}}}`")), span);
+        report.problem(
+            problem.hint(format!("the artifact of a step has the step's name, such as `{{{artifact}}}`")),
+            span,
+        );
         return None;
     }
     if command.names().contains("port") && service.port.as_ref().is_some_and(|port| port.value == Port::None) {
@@ -61,9 +64,7 @@ pub(super) fn stop_command(report: &mut Report, stop: &Stop) -> Option<Command> 
 fn parsed(report: &mut Report, run: &Run, shell: Option<&str>, known: &[&str]) -> Option<Command> {
     let result = match run {
         Run::Text(text) => Command::parse(&text.value, known, shell),
-        Run::Words(words) => {
-            Command::from_words(words.value.iter().map(|word| word.value.clone()).collect(), known)
-        }
+        Run::Words(words) => Command::from_words(words.value.iter().map(|word| word.value.clone()).collect(), known),
     };
     result.map_err(|why| report.problem(Problem::new(why), run.span())).ok()
 }
@@ -90,7 +91,8 @@ fn braced(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices('{') {
         let Some((name, after)) = text[at + 1..].split_once('}') else { continue };
-        let is_name = name.len() > 2 && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+        let is_name =
+            name.len() > 2 && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
         let before = text[..at].chars().next_back();
         if is_name && !matches!(before, Some('{' | '$')) && !after.starts_with('}') {
             found.push(name);

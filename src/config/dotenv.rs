@@ -100,7 +100,10 @@ impl Parser<'_> {
         self.skip_spaces();
         if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
             let problem = Problem::new("a line must be `NAME=value`");
-            return Err((problem.hint("names are made of letters, digits and `_`; `#` starts a comment"), start..end.max(start + 1)));
+            return Err((
+                problem.hint("names are made of letters, digits and `_`; `#` starts a comment"),
+                start..end.max(start + 1),
+            ));
         }
         match self.peek() {
             Some('=') => {
@@ -111,7 +114,10 @@ impl Parser<'_> {
                 let problem = Problem::new(format!("`{}` cannot be in the name of a variable", other.escape_debug()));
                 Err((problem.hint("a line is `NAME=value`"), self.at..self.at + other.len_utf8()))
             }
-            _ => Err((Problem::new(format!("`{name}` has no `=`")).hint(format!("write `{name}=` for an empty value")), start..end)),
+            _ => Err((
+                Problem::new(format!("`{name}` has no `=`")).hint(format!("write `{name}=` for an empty value")),
+                start..end,
+            )),
         }
     }
 
@@ -219,7 +225,10 @@ impl Parser<'_> {
         let (name, fallback) = inside.split_once(":-").unwrap_or((&inside, ""));
         if name.is_empty() || !name.chars().all(is_name) {
             let problem = Problem::new(format!("`{name}` is not the name of a variable"));
-            return Err((problem.hint("write `${NAME}` or `${NAME:-else}`, or put the value in single quotes"), start..self.at));
+            return Err((
+                problem.hint("write `${NAME}` or `${NAME:-else}`, or put the value in single quotes"),
+                start..self.at,
+            ));
         }
         Ok(self.lookup(name).filter(|value| !value.is_empty()).unwrap_or_else(|| fallback.to_owned()))
     }

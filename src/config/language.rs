@@ -17,7 +17,10 @@ const LUA: &[&str] = &["**/*.lua"];
 /// Programs and the patterns of their sources.
 const LANGUAGES: &[(&[&str], &[&str])] = &[
     (&["node", "nodejs", "deno", "bun", "npm", "pnpm", "yarn", "tsx", "ts-node"], SCRIPT),
-    (&["python", "pypy", "uvicorn", "gunicorn", "hypercorn", "flask", "django-admin", "fastapi", "poetry", "uv"], PYTHON),
+    (
+        &["python", "pypy", "uvicorn", "gunicorn", "hypercorn", "flask", "django-admin", "fastapi", "poetry", "uv"],
+        PYTHON,
+    ),
     (&["ruby", "rails", "rackup", "puma", "bundle", "rake"], RUBY),
     (&["php", "artisan", "composer", "symfony"], PHP),
     (&["mix", "elixir", "iex"], ELIXIR),
@@ -30,8 +33,27 @@ const LANGUAGES: &[(&[&str], &[&str])] = &[
 
 /// Programs that do not run this project's code, or that look for changes themselves.
 const NEVER: &[&str] = &[
-    "caddy", "docker", "docker-compose", "etcd", "haproxy", "mailhog", "mailpit", "mariadbd", "memcached", "minio", "mongod",
-    "mysqld", "nats-server", "next", "nginx", "nodemon", "nuxt", "podman", "postgres", "redis-server", "valkey-server",
+    "caddy",
+    "docker",
+    "docker-compose",
+    "etcd",
+    "haproxy",
+    "mailhog",
+    "mailpit",
+    "mariadbd",
+    "memcached",
+    "minio",
+    "mongod",
+    "mysqld",
+    "nats-server",
+    "next",
+    "nginx",
+    "nodemon",
+    "nuxt",
+    "podman",
+    "postgres",
+    "redis-server",
+    "valkey-server",
     "vite",
 ];
 

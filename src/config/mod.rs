@@ -65,16 +65,16 @@ pub fn load(text: &str, file: &Path, root: &Path) -> Result<Loaded, Vec<Problem>
 /// # Errors
 /// The address is none, or a service has its port.
 pub fn listen_at(plan: &Plan, address: &str) -> Result<Plan, Problem> {
-    let listen: Listen = units::listen(address).map_err(|wrong| Problem {
-        hint: wrong.hint,
-        ..Problem::new(format!("`--listen`: {}", wrong.message))
-    })?;
+    let listen: Listen = units::listen(address)
+        .map_err(|wrong| Problem { hint: wrong.hint, ..Problem::new(format!("`--listen`: {}", wrong.message)) })?;
     let mut plan = plan.clone();
     plan.proxy.listen = listen;
     plan.proxy.enabled = true;
     match check::service_on_proxy_port(&plan) {
-        Some(name) => Err(Problem::new(format!("service `{name}` has port {}, which `--listen` names", plan.proxy.listen.port))
-            .hint("choose another port for one of them")),
+        Some(name) => {
+            Err(Problem::new(format!("service `{name}` has port {}, which `--listen` names", plan.proxy.listen.port))
+                .hint("choose another port for one of them"))
+        }
         None => Ok(plan),
     }
 }

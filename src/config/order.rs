@@ -118,8 +118,11 @@ impl Order {
             } else if makes {
                 self.add(who, Who::Step(step), Why::Artifact(run.span()));
             } else {
-                let problem = Problem::new(format!("step `{name}` makes no artifact that `{{{name}}}` could stand for"));
-                let hint = format!("let its command write to `{{out}}`, or write `{{{{{name}}}}}` to keep the braces as they are");
+                let problem =
+                    Problem::new(format!("step `{name}` makes no artifact that `{{{name}}}` could stand for"));
+                let hint = format!(
+                    "let its command write to `{{out}}`, or write `{{{{{name}}}}}` to keep the braces as they are"
+                );
                 report.problem(problem.hint(hint), run.span());
             }
         }

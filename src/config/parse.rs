@@ -22,12 +22,41 @@ const ROOT: &[&str] = &["watch", "step", "service", "proxy"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
 const PROXY: &[&str] = &["listen", "hosts", "fresh", "hold", "reload", "enabled"];
 const STEP: &[&str] = &[
-    "name", "run", "shell", "inputs", "outputs", "after", "needs", "cwd", "env", "env_files", "pty", "cancel", "cache",
-    "timeout", "generates",
+    "name",
+    "run",
+    "shell",
+    "inputs",
+    "outputs",
+    "after",
+    "needs",
+    "cwd",
+    "env",
+    "env_files",
+    "pty",
+    "cancel",
+    "cache",
+    "timeout",
+    "generates",
 ];
 const SERVICE: &[&str] = &[
-    "name", "run", "shell", "cwd", "env", "env_files", "inputs", "after", "needs", "port", "swap", "health", "stop",
-    "drain", "restart", "pty", "protocol", "assets",
+    "name",
+    "run",
+    "shell",
+    "cwd",
+    "env",
+    "env_files",
+    "inputs",
+    "after",
+    "needs",
+    "port",
+    "swap",
+    "health",
+    "stop",
+    "drain",
+    "restart",
+    "pty",
+    "protocol",
+    "assets",
 ];
 const HEALTH: &[&str] = &["path", "status", "log", "tcp", "timeout", "interval"];
 const STOP: &[&str] = &["signal", "grace", "run"];
@@ -258,7 +287,8 @@ fn inputs(report: &mut Report, table: &Table<'_, '_>) -> Option<Inputs> {
         },
         DeValue::Array(_) => string_array(report, "inputs", value).map(Inputs::Globs),
         other => {
-            let message = format!("`inputs` must be an array of patterns, `\"go\"` or `\"cargo\"`, not {}", kind(other));
+            let message =
+                format!("`inputs` must be an array of patterns, `\"go\"` or `\"cargo\"`, not {}", kind(other));
             report.problem(Problem::new(message), value.span());
             None
         }
@@ -360,7 +390,8 @@ fn health_path(report: &mut Report, path: At<String>) -> Option<At<String>> {
         Problem::new("the health path is a whole URL").hint("write its path alone, such as `\"/health\"`")
     } else if !path.value.starts_with('/') {
         let hint = if path.value.is_empty() { "health" } else { &*path.value };
-        Problem::new(format!("the health path `{}` does not start with `/`", path.value)).hint(format!("write `\"/{hint}\"`"))
+        Problem::new(format!("the health path `{}` does not start with `/`", path.value))
+            .hint(format!("write `\"/{hint}\"`"))
     } else if !path.value.bytes().all(|byte| byte.is_ascii_graphic()) || path.value.contains('#') {
         Problem::new(format!("the health path `{}` cannot be sent as it is", path.value))
             .hint("write spaces and other letters percent-encoded, and no `#…`")
@@ -382,7 +413,8 @@ fn status(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Vec<u16>>> {
         match element.get_ref() {
             DeValue::Integer(_) => statuses.extend(number(report, "status", element, 200..600)),
             other => {
-                let problem = Problem::new(format!("`status` must be a number or an array of them, not {}", kind(other)));
+                let problem =
+                    Problem::new(format!("`status` must be a number or an array of them, not {}", kind(other)));
                 report.problem(problem.hint("such as `200` or `[200, 204]`"), element.span());
             }
         }

@@ -87,7 +87,8 @@ pub(super) fn listen(text: &str) -> Result<Listen, Wrong> {
         Ok(number) if port.starts_with(|first: char| first.is_ascii_digit()) => number,
         _ => return Err(wrong(format!("`{text}` has no port"))),
     };
-    let port = u16::try_from(number).map_err(|_| wrong(format!("port {number} is out of range: ports end at 65535")))?;
+    let port =
+        u16::try_from(number).map_err(|_| wrong(format!("port {number} is out of range: ports end at 65535")))?;
     let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => inner,
         Some(inner) => return Err(wrong(format!("`{inner}` is not an IPv6 address"))),
@@ -179,7 +180,9 @@ mod tests {
             let listen = listen(text).unwrap();
             assert_eq!((listen.host.as_deref(), listen.port, listen.written), (host, port, true), "{text}");
         }
-        for text in ["", ":", "localhost", "::1:3000", "[::1]", "[x]:1", "http://localhost:3000", "a b:1", ":65536", ":+1"] {
+        for text in
+            ["", ":", "localhost", "::1:3000", "[::1]", "[x]:1", "http://localhost:3000", "a b:1", ":65536", ":+1"]
+        {
             assert!(listen(text).is_err(), "{text}");
         }
     }

@@ -51,9 +51,9 @@ pub struct Resolved {
 
 /// First words that mean something to a shell only.
 const BUILTINS: &[&str] = &[
-    "!", ".", ":", "alias", "bg", "builtin", "cd", "command", "declare", "disown", "eval", "exec", "exit", "export", "fg",
-    "hash", "jobs", "let", "local", "popd", "pushd", "read", "readonly", "return", "set", "shift", "shopt", "source",
-    "times", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
+    "!", ".", ":", "alias", "bg", "builtin", "cd", "command", "declare", "disown", "eval", "exec", "exit", "export",
+    "fg", "hash", "jobs", "let", "local", "popd", "pushd", "read", "readonly", "return", "set", "shift", "shopt",
+    "source", "times", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
 ];
 
 /// Words that a shell reads as grammar, and built-ins that also exist as programs but differ from them: `exec` must
@@ -175,7 +175,8 @@ fn plain(template: &[Piece]) -> Option<&str> {
 }
 
 fn shell_words(shell: Option<&str>) -> Result<Vec<String>, String> {
-    let words = shell_words::split(shell.unwrap_or("sh")).map_err(|_| "`shell` has a quote without its end".to_owned())?;
+    let words =
+        shell_words::split(shell.unwrap_or("sh")).map_err(|_| "`shell` has a quote without its end".to_owned())?;
     match words.first() {
         Some(program) if !program.is_empty() => Ok(words),
         _ => Err("`shell` is empty".to_owned()),

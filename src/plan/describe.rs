@@ -130,7 +130,9 @@ fn starts_step(plan: &Plan, index: usize, step: &Step) -> String {
     let mut reasons = Vec::new();
     match &step.inputs {
         Inputs::None => {}
-        Inputs::Everything => reasons.push("any file changes that is not ignored and no output (no `inputs`)".to_owned()),
+        Inputs::Everything => {
+            reasons.push("any file changes that is not ignored and no output (no `inputs`)".to_owned())
+        }
         Inputs::Globs(globs) => reasons.push(format!("a file changes in {}", patterns(globs))),
         Inputs::Tool(tool) => reasons.push(format!("a file changes that {} says it reads", tool_name(*tool))),
     }
@@ -141,7 +143,11 @@ fn starts_step(plan: &Plan, index: usize, step: &Step) -> String {
     if !step.env_files.is_empty() {
         reasons.push("an env file changes".to_owned());
     }
-    if reasons.is_empty() { "devloop starts, and never again (`inputs = []`)".to_owned() } else { reasons.join(", or ") }
+    if reasons.is_empty() {
+        "devloop starts, and never again (`inputs = []`)".to_owned()
+    } else {
+        reasons.join(", or ")
+    }
 }
 
 fn starts_service(plan: &Plan, service: &Service) -> String {
@@ -190,7 +196,8 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     if !proxy.hosts.is_empty() {
         text.entry("hosts", format!("{}, and those of this machine", proxy.hosts.join(", ")));
     }
-    let fresh = if proxy.fresh.is_zero() { "off".to_owned() } else { format!("up to {} after a save", time(proxy.fresh)) };
+    let fresh =
+        if proxy.fresh.is_zero() { "off".to_owned() } else { format!("up to {} after a save", time(proxy.fresh)) };
     text.entry("fresh", fresh);
     text.entry("hold", format!("{}, not counting a build that runs", time(proxy.hold)));
     text.entry("reload", if proxy.reload { "pages are told to reload" } else { "off" });
@@ -253,7 +260,8 @@ fn health(service: &Service) -> String {
 
 fn stop(service: &Service) -> String {
     let stop = &service.stop;
-    let signal = Signal::try_from(stop.signal).map_or_else(|_| format!("signal {}", stop.signal), |signal| signal.to_string());
+    let signal =
+        Signal::try_from(stop.signal).map_or_else(|_| format!("signal {}", stop.signal), |signal| signal.to_string());
     let first = stop.run.as_ref().map(|run| format!("{}, then ", shown(&run.text))).unwrap_or_default();
     format!("{first}{signal}, and SIGKILL after {}", time(stop.grace))
 }

@@ -55,7 +55,9 @@ impl Plan {
             kept.iter().enumerate().map(|(new, old)| (*old, new)).collect()
         };
         let (steps, services) = (renumber(&wanted.steps), renumber(&wanted.services));
-        let moved = |old: &[usize], map: &BTreeMap<usize, usize>| old.iter().filter_map(|index| map.get(index).copied()).collect();
+        let moved = |old: &[usize], map: &BTreeMap<usize, usize>| {
+            old.iter().filter_map(|index| map.get(index).copied()).collect()
+        };
         let mut plan = self.clone();
         plan.steps = wanted.steps.iter().map(|index| Arc::clone(&self.steps[*index])).collect();
         plan.services = wanted.services.iter().map(|index| Arc::clone(&self.services[*index])).collect();
