@@ -119,26 +119,34 @@ fn render_as(level: Level<'static>, problems: &[Problem], colour: Colour) -> Str
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
     };
-    let mut rendered = Vec::new();
-    for problem in problems {
-        let title = visible(&problem.message);
-        let mut group = Group::with_title(level.clone().primary_title(title));
-        if let Some(place) = &problem.place {
+    let rendered: Vec<String> = problems.iter().map(|problem| render_one(&renderer, level.clone(), problem)).collect();
+    rendered.join("\n")
+}
+
+fn render_one(renderer: &Renderer, level: Level<'static>, problem: &Problem) -> String {
+    let hint = problem.hint.as_deref().map(visible);
+    // Further lines of a hint are there to be copied: they stand by themselves.
+    let (hint, to_copy) = match hint.as_deref().map(|hint| hint.split_once('\n').unwrap_or((hint, ""))) {
+        Some((first, rest)) => (Some(first), rest),
+        None => (None, ""),
+    };
+    let mut notes: Vec<(&str, String)> = problem.causes.iter().map(|cause| ("caused by", visible(cause))).collect();
+    notes.extend(hint.map(|hint| ("hint", hint.to_owned())));
+    let mut group = Group::with_title(level.primary_title(visible(&problem.message)));
+    let mut below = String::new();
+    match &problem.place {
+        Some(place) => {
             let annotation = AnnotationKind::Primary.span(place.shown_span());
             let file = place.file.display().to_string();
             group = group.element(Snippet::source(&*place.text).path(visible(&file)).annotation(annotation));
+            group = group.elements(notes.into_iter().map(|(name, note)| Level::HELP.with_name(name).message(note)));
         }
-        for cause in &problem.causes {
-            group = group.element(Level::NOTE.with_name("caused by").message(visible(cause)));
-        }
-        if let Some(hint) = &problem.hint {
-            group = group.element(Level::HELP.with_name("hint").message(visible(hint)));
-        }
-        let mut text = renderer.render(&[group]);
-        text.push('\n');
-        rendered.push(text);
+        None => notes.iter().for_each(|(name, note)| below.push_str(&format!("  {name}: {note}\n"))),
     }
-    rendered.join("\n")
+    if !to_copy.is_empty() {
+        below.push_str(&format!("{}\n", to_copy.trim_end_matches('\n')));
+    }
+    format!("{}\n{below}", renderer.render(&[group]))
 }
 
 /// `text` with every control character but the line end written as an escape, so that nothing a file holds can drive
@@ -197,7 +205,7 @@ error: unknown key `helth`
     #[test]
     fn a_problem_without_a_place_is_its_message_and_hint() {
         let shown = render(&[Problem::new("no dev.toml").hint("write one")], Colour::Never);
-        assert_eq!(shown, "error: no dev.toml\n  |\n  = hint: write one\n");
+        assert_eq!(shown, "error: no dev.toml\n  hint: write one\n");
     }
 
     #[test]

@@ -40,8 +40,7 @@ Exit codes:
 Environment:
   NO_COLOR         set to anything: no colours
   CLICOLOR_FORCE   set to anything but 0: colours even where no terminal is
-  TERM=dumb        no colours
-  DEVLOOP_LOG      what `--log` writes, such as `devloop=debug`";
+  TERM=dumb        no colours";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -119,8 +118,7 @@ fn no_config() -> Problem {
 }
 
 const NO_CONFIG_HINT: &str = "\
-run a command without one: `devloop up -- go run ./cmd/api`
-or put this into dev.toml:
+run a command without one: `devloop up -- go run ./cmd/api`, or put this into dev.toml:
 
 [[step]]
 name = \"build\"

@@ -58,8 +58,8 @@ impl Text {
 
     /// `  label    value`
     fn entry(&mut self, label: &str, value: impl AsRef<str>) {
-        let value = value.as_ref().replace('\n', "\n              ");
-        self.line(2, format!("{label:<11} {value}"));
+        let value = value.as_ref().replace('\n', "\n               ");
+        self.line(2, format!("{label:<12} {value}"));
     }
 }
 
