@@ -1,1 +1,132 @@
 //! The command line: one file per command.
+
+pub mod check;
+pub mod completions;
+mod environment;
+pub mod exit;
+pub mod up;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use self::{
+    environment::{Connected, Terminal},
+    exit::Exit,
+};
+use crate::{
+    config,
+    error::{Problem, render},
+};
+
+/// What devloop is, in one sentence.
+const ABOUT: &str =
+    "Save a file, see the new program: ordered steps, health-gated swaps, and a proxy that holds requests meanwhile";
+
+const AFTER_HELP: &str = "\
+Examples:
+  devloop up                       run the project in this folder, as dev.toml says
+  devloop up api                   only service `api`, what it needs and the steps before it
+  devloop up -- go run ./cmd/api   run a command without a dev.toml
+  devloop check                    print what devloop understands of dev.toml
+
+Exit codes:
+  0    all went well
+  1    the pipeline failed (`up --once`), or devloop could not go on
+  2    wrong usage, or problems in dev.toml
+  3    another devloop runs in this project
+  129, 130, 143   ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+
+Environment:
+  NO_COLOR         set to anything: no colours
+  CLICOLOR_FORCE   set to anything but 0: colours even where no terminal is
+  TERM=dumb        no colours";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "devloop", version, about = ABOUT, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// Act as if started in this folder
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+    /// Read this file instead of the nearest dev.toml, here or in a folder above
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the project, and bring every save to life
+    Up(up::UpArgs),
+    /// Check dev.toml and print the plan it makes
+    Check(check::CheckArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the program's own command line to its end.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output, errors to standard error; a closed one is no reason to fail.
+            _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Good.into() };
+        }
+    };
+    let terminal = Terminal::look();
+    if let Some(dir) = &cli.dir
+        && let Err(error) = std::env::set_current_dir(dir)
+    {
+        let problem = Problem::new(format!("`-C {}`: this folder cannot be entered", dir.display())).caused_by(error);
+        return complain(&terminal, &[problem]).into();
+    }
+    match cli.command {
+        Command::Up(args) => up::run(args, cli.config, &terminal),
+        Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
+        Command::Completions(args) => completions::run(&args).into(),
+    }
+}
+
+/// Prints problems to standard error.
+fn complain(terminal: &Terminal, problems: &[Problem]) -> Exit {
+    environment::to_stderr(&render(problems, terminal.stderr));
+    Exit::Usage
+}
+
+/// The file to read: the one named, or the nearest dev.toml, as messages are to call it. None if there is none.
+fn config_file(named: Option<PathBuf>) -> Result<Option<PathBuf>, Problem> {
+    if let Some(file) = named {
+        return Ok(Some(file));
+    }
+    let here = environment::current_dir()?;
+    Ok(config::find(&here).map(|found| environment::shown_from(&here, &found)))
+}
+
+/// Nothing to run: what was looked for, and how to begin.
+fn no_config() -> Problem {
+    let place = match environment::current_dir() {
+        Ok(here) => format!("in `{}` or a folder above it", here.display()),
+        Err(_) => "here or in a folder above".to_owned(),
+    };
+    Problem::new(format!("no {} {place}", config::FILE_NAME)).hint(NO_CONFIG_HINT)
+}
+
+const NO_CONFIG_HINT: &str = "\
+run a command without one: `devloop up -- go run ./cmd/api`, or put this into dev.toml:
+
+[[step]]
+name = \"build\"
+run = \"go build -o {out} ./cmd/api\"
+inputs = \"go\"
+
+[[service]]
+name = \"api\"
+run = \"{build}\"
+health = \"/\"
+";

@@ -2,8 +2,10 @@
 //! path concerns which step or service. It does not read files; `config` makes it.
 
 mod command;
+mod describe;
 mod globs;
 mod script;
+mod subset;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +16,7 @@ use std::{
 
 pub use self::{
     command::{Command, Resolved, Vars},
+    describe::{describe, time as show_time},
     globs::Globs,
 };
 use crate::model::FilePath;

@@ -1,1 +1,13 @@
-//! What people see: facts and output lines, plain or as JSON.
+//! What people and programs see of a running devloop: one line per fact and per line of output, as text or as JSON.
+
+mod json;
+mod printer;
+mod sanitize;
+mod stamp;
+mod wording;
+
+pub use self::{
+    printer::{Format, Printer, Reader},
+    sanitize::sanitize,
+    stamp::Stamp,
+};

@@ -1,0 +1,173 @@
+//! `devloop up`: run the project, and bring every save to life.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    Exit, Terminal, complain, config_file,
+    environment::{self, Connected},
+    no_config,
+};
+use crate::{
+    config::{self, Loaded},
+    error::{Colour, Problem, render_warnings},
+    plan::Plan,
+};
+
+const AFTER_HELP: &str = "\
+Examples:
+  devloop up                            everything in dev.toml
+  devloop up api worker                 these services, what they need, the steps before them
+  devloop up --once                     make everything live, then end: 0 if that worked, 1 if not
+  devloop up --listen 8080              the proxy on port 8080
+  devloop up -- go run ./cmd/api -v     a command without a dev.toml; `{port}` in it is its port
+
+The first Ctrl-C ends everything in order; a second one at once.";
+
+/// Its arguments.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct UpArgs {
+    /// Print plain lines, even on a terminal
+    #[arg(long)]
+    pub plain: bool,
+    /// Print one JSON object a line (docs/json.md)
+    #[arg(long, conflicts_with = "plain")]
+    pub json: bool,
+    /// End as soon as everything is live (0) or has failed (1)
+    #[arg(long)]
+    pub once: bool,
+    /// Where the proxy listens: `8080`, `127.0.0.1:8080`; overrules dev.toml
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Log more about devloop itself (-vv: everything)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Write devloop's own log to this file
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Only these services, what they need and the steps before them
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// A command to run instead of what dev.toml says
+    #[arg(last = true, value_name = "CMD", conflicts_with = "services")]
+    pub command: Vec<String>,
+}
+
+/// How facts and output are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputMode {
+    /// On a terminal, with these colours.
+    Terminal(Colour),
+    /// Plain lines, with these colours.
+    Plain(Colour),
+    /// JSON lines.
+    Json,
+}
+
+/// When `up` ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Never: a person ends it.
+    Ended,
+    /// As soon as everything is live, or has failed.
+    Settled,
+}
+
+/// Everything that `up` needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What to run.
+    pub plan: Plan,
+    /// The dev.toml to read again when it changes; relative to the current folder. None with `-- CMD`.
+    pub file: Option<PathBuf>,
+    /// What a person should know; printed to standard error already.
+    pub warnings: Vec<Problem>,
+    /// How to show what happens.
+    pub output: OutputMode,
+    /// When to end.
+    pub until: Until,
+    /// How much to log: 0, 1, 2 and more.
+    pub verbosity: u8,
+    /// Where to log.
+    pub log: Option<PathBuf>,
+    /// The services asked for; empty for all. A plan that is read again is to be cut down to them.
+    pub services: Vec<String>,
+    /// `--listen`, for a plan that is read again (`config::listen_at`).
+    pub listen: Option<String>,
+}
+
+/// Runs the project until it is told to end.
+pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode {
+    match prepare(args, file, terminal) {
+        Ok(prepared) => {
+            let ready =
+                Problem::new(format!("`{}` is ready to run, but this devloop has no loop yet", prepared.plan.name));
+            complain(terminal, &[ready]);
+            Exit::Failed.into()
+        }
+        Err(exit) => exit.into(),
+    }
+}
+
+/// Finds and reads the plan, cuts it down to what was asked for, and decides how to show what happens. Problems and
+/// warnings are printed to standard error.
+///
+/// # Errors
+/// The exit code to end with.
+pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Result<Prepared, Exit> {
+    let file = if args.command.is_empty() {
+        config_file(file).map_err(|problem| complain(terminal, &[problem]))?
+    } else {
+        None
+    };
+    let loaded = load(&args, file.as_ref()).map_err(|problems| complain(terminal, &problems))?;
+    let plan = narrowed(loaded.plan, &args.services, args.listen.as_deref());
+    let plan = plan.map_err(|problem| complain(terminal, &[problem]))?;
+    environment::to_stderr(&render_warnings(&loaded.warnings, terminal.stderr));
+    Ok(Prepared {
+        plan,
+        file,
+        warnings: loaded.warnings,
+        output: output_mode(&args, terminal),
+        until: if args.once { Until::Settled } else { Until::Ended },
+        verbosity: args.verbose,
+        log: args.log,
+        services: args.services,
+        listen: args.listen,
+    })
+}
+
+fn load(args: &UpArgs, file: Option<&PathBuf>) -> Result<Loaded, Vec<Problem>> {
+    match file {
+        Some(file) => config::read(file),
+        None if args.command.is_empty() => Err(vec![no_config()]),
+        None => {
+            let here = environment::current_dir().map_err(|problem| vec![problem])?;
+            let root = here.canonicalize().unwrap_or(here);
+            let plan = config::from_words(args.command.clone(), &root)?;
+            Ok(Loaded { plan, warnings: Vec::new() })
+        }
+    }
+}
+
+/// The part of a plan that the command line asks for: these services, the proxy there.
+///
+/// # Errors
+/// A service that is none, an address that is none.
+pub fn narrowed(plan: Plan, services: &[String], listen: Option<&str>) -> Result<Plan, Problem> {
+    let plan = plan.only(services)?;
+    match listen {
+        Some(address) => config::listen_at(&plan, address),
+        None => Ok(plan),
+    }
+}
+
+fn output_mode(args: &UpArgs, terminal: &Terminal) -> OutputMode {
+    match (args.json, args.plain, terminal.stdout_is) {
+        (true, _, _) => OutputMode::Json,
+        (false, false, Connected::Terminal) => OutputMode::Terminal(terminal.stdout),
+        (false, _, _) => OutputMode::Plain(terminal.stdout),
+    }
+}

@@ -1,0 +1,453 @@
+//! From text to what a person wrote: every value gets its type, and every mistake in one value becomes a problem.
+//! Nothing here compares one key with another.
+
+use std::ops::Range;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    table::{Report, Table, Zero, choose, kind, listed, number, string_array},
+    units::{self, Wrong},
+    written::{At, Common, File, Health, Inputs, Proxy, Run, Service, Step, Stop, Watch},
+};
+use crate::{
+    error::Problem,
+    plan::{Backend, Cache, Listen, Port, Restart, Settle, Swap, Tool},
+};
+
+const ROOT: &[&str] = &["watch", "step", "service", "proxy"];
+const WATCH: &[&str] = &["ignore", "settle", "backend"];
+const PROXY: &[&str] = &["listen", "hosts", "fresh", "hold", "reload", "enabled"];
+const STEP: &[&str] = &[
+    "name",
+    "run",
+    "shell",
+    "inputs",
+    "outputs",
+    "after",
+    "needs",
+    "cwd",
+    "env",
+    "env_files",
+    "pty",
+    "cancel",
+    "cache",
+    "timeout",
+    "generates",
+];
+const SERVICE: &[&str] = &[
+    "name",
+    "run",
+    "shell",
+    "cwd",
+    "env",
+    "env_files",
+    "inputs",
+    "after",
+    "needs",
+    "port",
+    "swap",
+    "health",
+    "stop",
+    "drain",
+    "restart",
+    "pty",
+    "protocol",
+    "assets",
+];
+const HEALTH: &[&str] = &["path", "status", "log", "tcp", "timeout", "interval"];
+const STOP: &[&str] = &["signal", "grace", "run"];
+
+/// Whether the text is TOML at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syntax {
+    Good,
+    /// Parts of it could not be read: what is missing may only be unread.
+    Broken,
+}
+
+/// Reads the whole file.
+pub(super) fn parse(report: &mut Report, text: &str) -> (File, Syntax) {
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    let syntax = if errors.is_empty() { Syntax::Good } else { Syntax::Broken };
+    syntax_problems(report, text, &errors);
+    let reader = Reader { syntax };
+    let file = reader.file(report, &tree);
+    (file, syntax)
+}
+
+/// One broken line makes the parser stumble over the lines after it: the first error of a line, at most three in all.
+fn syntax_problems(report: &mut Report, text: &str, errors: &[toml::de::Error]) {
+    let mut lines = Vec::new();
+    for error in errors {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count();
+        if lines.contains(&line) || lines.len() == 3 {
+            continue;
+        }
+        lines.push(line);
+        report.problem(Problem::new(format!("not valid TOML: {}", error.message())), span);
+    }
+}
+
+struct Reader {
+    syntax: Syntax,
+}
+
+impl Reader {
+    fn file(&self, report: &mut Report, tree: &Spanned<DeTable<'_>>) -> File {
+        let root = Table::new(report, "dev.toml", tree.get_ref(), 0..0, ROOT);
+        let mut file = File::default();
+        if let Some(table) = root.table(report, "watch", "`[watch]`", WATCH) {
+            file.watch = watch(report, &table);
+        }
+        if let Some(table) = root.table(report, "proxy", "`[proxy]`", PROXY) {
+            file.proxy = proxy(report, &table);
+        }
+        for (entries, span) in tables(report, &root, "step") {
+            let table = Table::new(report, title("step", entries), entries, span, STEP);
+            file.steps.push(self.step(report, &table));
+        }
+        for (entries, span) in tables(report, &root, "service") {
+            let table = Table::new(report, title("service", entries), entries, span, SERVICE);
+            file.services.push(self.service(report, &table));
+        }
+        file
+    }
+
+    fn common(&self, report: &mut Report, table: &Table<'_, '_>, what: &str) -> Common {
+        if self.syntax == Syntax::Good {
+            for key in ["name", "run"] {
+                if !table.has(key) {
+                    let problem = Problem::new(format!("this {what} has no `{key}`"));
+                    let hint = if key == "name" { "name = \"api\"" } else { "run = \"go run ./cmd/api\"" };
+                    report.problem(problem.hint(format!("such as `{hint}`")), table.span.clone());
+                }
+            }
+        }
+        Common {
+            header: table.span.clone(),
+            name: table.string(report, "name"),
+            run: run(report, table),
+            shell: table.string(report, "shell"),
+            cwd: table.string(report, "cwd"),
+            env: env(report, table),
+            env_files: table.strings(report, "env_files"),
+            inputs: inputs(report, table),
+            after: table.strings(report, "after"),
+            needs: table.strings(report, "needs"),
+            pty: table.boolean(report, "pty"),
+        }
+    }
+
+    fn step(&self, report: &mut Report, table: &Table<'_, '_>) -> Step {
+        Step {
+            common: self.common(report, table, "step"),
+            outputs: table.strings(report, "outputs"),
+            cancel: table.boolean(report, "cancel"),
+            cache: table.boolean(report, "cache").map(|kept| if kept { Cache::Kept } else { Cache::Off }),
+            timeout: table.time(report, "timeout", Zero::Meaningless).map(|time| time.value),
+            generates: table.boolean(report, "generates"),
+        }
+    }
+
+    fn service(&self, report: &mut Report, table: &Table<'_, '_>) -> Service {
+        protocol(report, table);
+        let swaps = [("auto", Swap::Auto), ("overlap", Swap::Overlap), ("exclusive", Swap::Exclusive)];
+        let restarts = [("on-exit", Restart::OnExit), ("no", Restart::No)];
+        Service {
+            common: self.common(report, table, "service"),
+            port: port(report, table),
+            swap: table.choice(report, "swap", &swaps),
+            health: health(report, table),
+            stop: stop(report, table),
+            drain: table.time(report, "drain", Zero::Allowed).map(|time| time.value),
+            restart: table.choice(report, "restart", &restarts).map(|restart| restart.value),
+            assets: table.strings(report, "assets"),
+        }
+    }
+}
+
+/// "step `build`", or "`[[step]]`" while it has no name.
+fn title(what: &str, entries: &DeTable<'_>) -> String {
+    match entries.get("name").and_then(|name| name.get_ref().as_str()) {
+        Some(name) => format!("{what} `{name}`"),
+        None => format!("`[[{what}]]`"),
+    }
+}
+
+/// The tables of `[[key]]`.
+fn tables<'t, 'i>(report: &mut Report, root: &Table<'t, 'i>, key: &str) -> Vec<(&'t DeTable<'i>, Range<usize>)> {
+    let Some(value) = root.get(key) else { return Vec::new() };
+    let hint = format!("each {key} is a table of its own: `[[{key}]]`");
+    let DeValue::Array(elements) = value.get_ref() else {
+        let message = format!("`{key}` must be an array of tables, not {}", kind(value.get_ref()));
+        report.problem(Problem::new(message).hint(hint), value.span());
+        return Vec::new();
+    };
+    let mut tables = Vec::new();
+    for element in elements.iter() {
+        match element.get_ref() {
+            DeValue::Table(entries) => tables.push((entries, element.span())),
+            other => {
+                let message = format!("`{key}` must hold tables, not {}", kind(other));
+                report.problem(Problem::new(message).hint(hint.clone()), element.span());
+            }
+        }
+    }
+    tables
+}
+
+fn watch(report: &mut Report, table: &Table<'_, '_>) -> Watch {
+    let backends = [("auto", Backend::Auto), ("native", Backend::Native), ("poll", Backend::Poll)];
+    let settle = match table.get("settle").and_then(|value| value.get_ref().as_str()) {
+        Some("auto") => Some(Settle::Auto),
+        _ => table.time(report, "settle", Zero::Allowed).map(|time| Settle::Fixed(time.value)),
+    };
+    Watch {
+        ignore: table.strings(report, "ignore"),
+        settle,
+        backend: table.choice(report, "backend", &backends).map(|backend| backend.value),
+    }
+}
+
+fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
+    let hosts = table.strings(report, "hosts");
+    for host in hosts.iter().flat_map(|hosts| &hosts.value) {
+        if !units::is_host(&host.value) {
+            let problem = Problem::new(format!("`{}` is not a host name", host.value));
+            let hint = "write the name alone, such as `\"app.test\"`: no scheme, no port, no wildcard";
+            report.problem(problem.hint(hint), host.span.clone());
+        }
+    }
+    Proxy {
+        listen: listen(report, table),
+        hosts,
+        fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
+        hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
+        reload: table.boolean(report, "reload"),
+        enabled: table.boolean(report, "enabled"),
+    }
+}
+
+fn listen(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Listen>> {
+    let value = table.get("listen")?;
+    let checked = match value.get_ref() {
+        DeValue::Integer(_) => {
+            let port = number(report, "listen", value, 0..65_536)?;
+            Ok(Listen { host: None, port, written: true })
+        }
+        DeValue::String(text) => units::listen(text),
+        other => {
+            let hint = "such as `3000` or `\"127.0.0.1:3000\"`";
+            Err(Wrong::new(format!("`listen` must be a port or an address, not {}", kind(other)), hint))
+        }
+    };
+    keep(report, checked, value.span())
+}
+
+fn keep<T>(report: &mut Report, checked: Result<T, Wrong>, span: Range<usize>) -> Option<At<T>> {
+    match checked {
+        Ok(value) => Some(At::new(value, span)),
+        Err(wrong) => {
+            report.wrong(wrong, span);
+            None
+        }
+    }
+}
+
+fn run(report: &mut Report, table: &Table<'_, '_>) -> Option<Run> {
+    let value = table.get("run")?;
+    match value.get_ref() {
+        DeValue::String(text) => Some(Run::Text(At::new(text.to_string(), value.span()))),
+        DeValue::Array(_) => string_array(report, "run", value).map(Run::Words),
+        other => {
+            let message = format!("`run` must be a string or an array of strings, not {}", kind(other));
+            report.problem(Problem::new(message), value.span());
+            None
+        }
+    }
+}
+
+fn inputs(report: &mut Report, table: &Table<'_, '_>) -> Option<Inputs> {
+    let value = table.get("inputs")?;
+    match value.get_ref() {
+        DeValue::String(text) => match &**text {
+            "go" => Some(Inputs::Tool(Tool::Go)),
+            "cargo" => Some(Inputs::Tool(Tool::Cargo)),
+            other => {
+                let problem = Problem::new(format!("`{other}` is not a tool chain that `inputs` can be asked of"));
+                let hint = format!("write `inputs = [\"{other}\"]` for a pattern, or one of `\"go\"` and `\"cargo\"`");
+                report.problem(problem.hint(hint), value.span());
+                None
+            }
+        },
+        DeValue::Array(_) => string_array(report, "inputs", value).map(Inputs::Globs),
+        other => {
+            let message =
+                format!("`inputs` must be an array of patterns, `\"go\"` or `\"cargo\"`, not {}", kind(other));
+            report.problem(Problem::new(message), value.span());
+            None
+        }
+    }
+}
+
+fn env(report: &mut Report, table: &Table<'_, '_>) -> Vec<(At<String>, String)> {
+    let Some(value) = table.get("env") else { return Vec::new() };
+    let DeValue::Table(entries) = value.get_ref() else {
+        let problem = Problem::new(format!("`env` must be a table, not {}", kind(value.get_ref())));
+        report.problem(problem.hint("write `env = { NAME = \"value\" }`"), value.span());
+        return Vec::new();
+    };
+    // Every name is known here: each is the person's own.
+    let names: Vec<&str> = entries.keys().map(|key| &**key.get_ref()).collect();
+    let variables = Table::new(report, "`env`", entries, value.span(), &names);
+    let mut env = Vec::new();
+    for (name, _) in variables.entries() {
+        if name.value.is_empty() || name.value.contains(['=', '\0']) {
+            report.problem(Problem::new(format!("`{}` is not the name of a variable", name.value)), name.span.clone());
+        } else if let Some(text) = variables.string(report, &name.value) {
+            if text.value.contains('\0') {
+                report.problem(Problem::new("a variable cannot hold a NUL character"), text.span);
+            } else {
+                env.push((name, text.value));
+            }
+        }
+    }
+    env
+}
+
+fn protocol(report: &mut Report, table: &Table<'_, '_>) {
+    let Some(protocol) = table.string(report, "protocol") else { return };
+    if protocol.value != "http" {
+        let problem = Problem::new(format!("`protocol` cannot be `{}`", protocol.value));
+        report.problem(problem.hint("`http` is the only one so far"), protocol.span);
+    }
+}
+
+fn port(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Port>> {
+    let value = table.get("port")?;
+    let hint = "`port` is `\"auto\"`, a number or `\"none\"`";
+    match value.get_ref() {
+        DeValue::Integer(_) => {
+            number(report, "port", value, 1..65_536).map(|port| At::new(Port::Fixed(port), value.span()))
+        }
+        DeValue::String(text) => match &**text {
+            "auto" => Some(At::new(Port::Auto, value.span())),
+            "none" => Some(At::new(Port::None, value.span())),
+            other => {
+                let hint = match other.parse::<u16>() {
+                    Ok(port) => format!("write `port = {port}` without quotes"),
+                    Err(_) => choose(other, &["auto", "none"]),
+                };
+                report.problem(Problem::new(format!("`port` cannot be `{other}`")).hint(hint), value.span());
+                None
+            }
+        },
+        other => {
+            let problem = Problem::new(format!("`port` cannot be {}", kind(other)));
+            report.problem(problem.hint(hint), value.span());
+            None
+        }
+    }
+}
+
+fn health(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Health>> {
+    let value = table.get("health")?;
+    let health = match value.get_ref() {
+        DeValue::String(text) => {
+            Health { path: health_path(report, At::new(text.to_string(), value.span())), ..Health::default() }
+        }
+        DeValue::Table(entries) => {
+            let table = Table::new(report, "`health`", entries, value.span(), HEALTH);
+            let path = table.string(report, "path");
+            Health {
+                path: path.and_then(|path| health_path(report, path)),
+                status: status(report, &table),
+                log: log(report, &table),
+                tcp: table.boolean(report, "tcp").map(|tcp| At::new(tcp, table.key_span("tcp"))),
+                timeout: table.time(report, "timeout", Zero::Meaningless).map(|time| time.value),
+                interval: table
+                    .time(report, "interval", Zero::Meaningless)
+                    .map(|time| At::new(time.value, table.key_span("interval"))),
+            }
+        }
+        other => {
+            let problem = Problem::new(format!("`health` must be a path or a table, not {}", kind(other)));
+            let hint = format!("write `health = \"/health\"`, or a table with the keys {}", listed(HEALTH));
+            report.problem(problem.hint(hint.replace(" or `", " and `")), value.span());
+            return None;
+        }
+    };
+    Some(At::new(health, value.span()))
+}
+
+fn health_path(report: &mut Report, path: At<String>) -> Option<At<String>> {
+    let problem = if path.value.contains("://") {
+        Problem::new("the health path is a whole URL").hint("write its path alone, such as `\"/health\"`")
+    } else if !path.value.starts_with('/') {
+        let hint = if path.value.is_empty() { "health" } else { &*path.value };
+        Problem::new(format!("the health path `{}` does not start with `/`", path.value))
+            .hint(format!("write `\"/{hint}\"`"))
+    } else if !path.value.bytes().all(|byte| byte.is_ascii_graphic()) || path.value.contains('#') {
+        Problem::new(format!("the health path `{}` cannot be sent as it is", path.value))
+            .hint("write spaces and other letters percent-encoded, and no `#…`")
+    } else {
+        return Some(path);
+    };
+    report.problem(problem, path.span);
+    None
+}
+
+fn status(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Vec<u16>>> {
+    let value = table.get("status")?;
+    let elements: Vec<_> = match value.get_ref() {
+        DeValue::Array(elements) => elements.iter().collect(),
+        _ => vec![value],
+    };
+    let mut statuses = Vec::new();
+    for element in elements {
+        match element.get_ref() {
+            DeValue::Integer(_) => statuses.extend(number(report, "status", element, 200..600)),
+            other => {
+                let problem =
+                    Problem::new(format!("`status` must be a number or an array of them, not {}", kind(other)));
+                report.problem(problem.hint("such as `200` or `[200, 204]`"), element.span());
+            }
+        }
+    }
+    Some(At::new(statuses, table.key_span("status")))
+}
+
+fn log(report: &mut Report, table: &Table<'_, '_>) -> Option<At<String>> {
+    let log = table.string(report, "log")?;
+    if log.value.is_empty() {
+        let problem = Problem::new("`log` is empty: every line would match");
+        report.problem(problem.hint("a piece of the line that says it is ready, such as `\"listening on\"`"), log.span);
+        return None;
+    }
+    Some(At::new(log.value, table.key_span("log")))
+}
+
+fn stop(report: &mut Report, table: &Table<'_, '_>) -> Option<Stop> {
+    if let Some(DeValue::String(text)) = table.get("stop").map(Spanned::get_ref)
+        && units::signal(text).is_ok()
+    {
+        let problem = Problem::new("`stop` must be a table, not a string");
+        report.problem(problem.hint(format!("write `stop = {{ signal = \"{text}\" }}`")), table.key_span("stop"));
+        return None;
+    }
+    let table = table.table(report, "stop", "`stop`", STOP)?;
+    let signal = table.string(report, "signal").and_then(|text| {
+        let checked = units::signal(&text.value);
+        keep(report, checked, text.span)
+    });
+    Some(Stop {
+        signal: signal.map(|signal| signal.value),
+        grace: table.time(report, "grace", Zero::Allowed).map(|time| time.value),
+        run: run(report, &table),
+    })
+}

@@ -1,0 +1,132 @@
+//! What a person wrote in dev.toml: each value with its place, nothing filled in, nothing compared with anything else.
+
+use std::{ops::Range, time::Duration};
+
+use crate::plan::{Backend, Cache, Listen, Port, Restart, Settle, Swap, Tool};
+
+/// A value and the bytes of the file it was written in.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+impl<T> At<T> {
+    pub(super) fn new(value: T, span: Range<usize>) -> At<T> {
+        At { value, span }
+    }
+}
+
+/// Strings with their places, and the place of the whole array.
+pub(super) type Strings = At<Vec<At<String>>>;
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) watch: Watch,
+    pub(super) proxy: Proxy,
+    pub(super) steps: Vec<Step>,
+    pub(super) services: Vec<Service>,
+}
+
+/// `[watch]`
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub(super) ignore: Option<Strings>,
+    pub(super) settle: Option<Settle>,
+    pub(super) backend: Option<Backend>,
+}
+
+/// `[proxy]`
+#[derive(Debug, Default)]
+pub(super) struct Proxy {
+    pub(super) listen: Option<At<Listen>>,
+    pub(super) hosts: Option<Strings>,
+    pub(super) fresh: Option<Duration>,
+    pub(super) hold: Option<Duration>,
+    pub(super) reload: Option<bool>,
+    pub(super) enabled: Option<bool>,
+}
+
+/// The keys that steps and services share.
+#[derive(Debug)]
+pub(super) struct Common {
+    /// The header of the table: `[[step]]`.
+    pub(super) header: Range<usize>,
+    pub(super) name: Option<At<String>>,
+    pub(super) run: Option<Run>,
+    pub(super) shell: Option<At<String>>,
+    pub(super) cwd: Option<At<String>>,
+    pub(super) env: Vec<(At<String>, String)>,
+    pub(super) env_files: Option<Strings>,
+    pub(super) inputs: Option<Inputs>,
+    pub(super) after: Option<Strings>,
+    pub(super) needs: Option<Strings>,
+    pub(super) pty: Option<bool>,
+}
+
+/// `run`
+#[derive(Debug)]
+pub(super) enum Run {
+    Text(At<String>),
+    Words(Strings),
+}
+
+impl Run {
+    pub(super) fn span(&self) -> Range<usize> {
+        match self {
+            Run::Text(text) => text.span.clone(),
+            Run::Words(words) => words.span.clone(),
+        }
+    }
+}
+
+/// `inputs`
+#[derive(Debug)]
+pub(super) enum Inputs {
+    Tool(Tool),
+    Globs(Strings),
+}
+
+/// `[[step]]`
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) common: Common,
+    pub(super) outputs: Option<Strings>,
+    pub(super) cancel: Option<bool>,
+    pub(super) cache: Option<Cache>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) generates: Option<bool>,
+}
+
+/// `[[service]]`
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) common: Common,
+    pub(super) port: Option<At<Port>>,
+    pub(super) swap: Option<At<Swap>>,
+    pub(super) health: Option<At<Health>>,
+    pub(super) stop: Option<Stop>,
+    pub(super) drain: Option<Duration>,
+    pub(super) restart: Option<Restart>,
+    pub(super) assets: Option<Strings>,
+}
+
+/// `health`; a string is its `path`.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pub(super) path: Option<At<String>>,
+    pub(super) status: Option<At<Vec<u16>>>,
+    pub(super) log: Option<At<String>>,
+    pub(super) tcp: Option<At<bool>>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) interval: Option<At<Duration>>,
+}
+
+/// `stop`
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    pub(super) signal: Option<i32>,
+    pub(super) grace: Option<Duration>,
+    pub(super) run: Option<Run>,
+}
