@@ -1,3 +1,10 @@
 //! Arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = devloop::process::guard::maybe_run() {
+        return code;
+    }
+    ExitCode::SUCCESS
+}
