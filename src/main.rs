@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    devloop::cli::main()
+    match devloop::process::guard::maybe_run() {
+        Some(code) => code,
+        None => devloop::cli::main(),
+    }
 }

@@ -7,6 +7,8 @@ mod sockets;
 
 pub use self::{
     clock::{Clock, unix_time},
-    processes::{command_line, descendants, open_for_writing, started_at},
+    processes::{
+        all_processes, command_line, descendants, is_zombie, open_for_writing, parent, started_at, variable_of,
+    },
     sockets::{Listener, listeners_on, listening, pid_of_peer},
 };

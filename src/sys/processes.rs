@@ -1,6 +1,8 @@
 //! Processes by id: their children, their command lines, the files they write.
 
-use std::path::PathBuf;
+#[cfg(target_os = "linux")]
+use std::os::unix::{ffi::OsStringExt, fs::MetadataExt};
+use std::{ffi::OsString, path::PathBuf};
 
 /// `pid` and everything below it, parents first. Empty if it is gone; just `pid` where the OS does not tell.
 #[cfg(target_os = "linux")]
@@ -55,6 +57,68 @@ pub fn started_at(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit_once(')')?.1;
     after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// The process that started `pid`, or has adopted it.
+#[cfg(target_os = "linux")]
+pub fn parent(pid: u32) -> Option<u32> {
+    stat(pid)?.split_whitespace().nth(1)?.parse().ok().filter(|parent| *parent != 0)
+}
+
+/// Whether `pid` has ended and is only waiting to be collected by its parent.
+#[cfg(target_os = "linux")]
+pub fn is_zombie(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat.trim_start().starts_with('Z'))
+}
+
+/// Behind the name in `/proc/<pid>/stat`, which may hold anything: the state, the parent, …
+#[cfg(target_os = "linux")]
+fn stat(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')').map(|(_, rest)| rest.to_owned())
+}
+
+/// Every process we may see.
+#[cfg(target_os = "linux")]
+pub fn all_processes() -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The value this variable had when `pid` began to execute its program; none for processes of other users.
+#[cfg(target_os = "linux")]
+pub fn variable_of(pid: u32, name: &str) -> Option<OsString> {
+    let folder = std::fs::metadata(format!("/proc/{pid}")).ok()?;
+    if folder.uid() != nix::unistd::getuid().as_raw() {
+        return None;
+    }
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = |entry: &[u8]| Some(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec());
+    environment.split(|byte| *byte == 0).find_map(value).map(OsString::from_vec)
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn parent(_pid: u32) -> Option<u32> {
+    None
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn is_zombie(_pid: u32) -> bool {
+    false
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn all_processes() -> Vec<u32> {
+    Vec::new()
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn variable_of(_pid: u32, _name: &str) -> Option<OsString> {
+    None
 }
 
 /// Not known on this system.
