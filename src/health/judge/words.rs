@@ -1,0 +1,109 @@
+//! How the judge's findings are told.
+
+use std::net::SocketAddr;
+
+use crate::{
+    health::http::{Answer, Speech},
+    model::Report,
+    plan::Port,
+};
+
+pub(super) fn waits_for_line(words: &str) -> String {
+    format!("waiting for a line with `{words}`")
+}
+
+pub(super) fn refused(port: u16) -> String {
+    format!("connection refused on port {port}")
+}
+
+pub(super) fn not_answered(port: u16, path: &str) -> String {
+    format!("port {port} accepts connections, `GET {path}` is not answered yet")
+}
+
+pub(super) fn answers(path: &str, answer: &Answer, host: &str) -> String {
+    let status = answer.status;
+    match refuses_host(answer, host) {
+        Some(why) => format!("`GET {path}` answers {status}: {why}"),
+        None => format!("`GET {path}` answers {status}"),
+    }
+}
+
+fn refuses_host(answer: &Answer, host: &str) -> Option<String> {
+    if answer.wants_tls {
+        return Some("it expects TLS".to_owned());
+    }
+    matches!(answer.status, 400 | 403 | 421).then(|| format!("does it refuse the host `{host}`?"))
+}
+
+/// What a person should know about an answer that was good enough.
+pub(super) fn about_answer(path: &str, answer: &Answer, host: &str) -> Option<String> {
+    match (answer.status, &answer.location) {
+        (300..=399, Some(location)) if location.starts_with("https:") => {
+            Some(format!("`GET {path}` redirects to `{location}`, which does not lead through devloop"))
+        }
+        (400 | 403 | 421, _) => Some(answers(path, answer, host)),
+        (500.., _) => Some(answers(path, answer, host)),
+        _ => None,
+    }
+}
+
+pub(super) fn still_answers(path: &str, status: u16) -> String {
+    format!("`GET {path}` still answers {status} after 5 s")
+}
+
+pub(super) fn unknown_owner(port: u16) -> String {
+    format!("who listens on port {port} is not known: it belongs to another user or to a container")
+}
+
+pub(super) fn other_program(port: u16, pid: u32, command: Option<&str>, name: &str) -> Report {
+    let what = command.map(|command| format!(" `{command}`")).unwrap_or_default();
+    Report::new(format!("port {port} is answered by another program: pid {pid}{what}"))
+        .hint(format!("end it (`kill {pid}`), or give `{name}` another port"))
+}
+
+/// `root` is what `GET /` answers, if it was asked and did.
+pub(super) fn not_found(path: &str, root: Option<u16>) -> Report {
+    let title = match root {
+        Some(404) => format!("`{path}` answers 404, and so does `GET /`: is `health` wrong?"),
+        Some(status) => format!("`{path}` answers 404 while `GET /` answers {status}: is `health` wrong?"),
+        None => format!("`{path}` answers 404: is `health` wrong?"),
+    };
+    Report::new(title).hint("set `health` to a path that answers 2xx, or leave it out: then any answer counts")
+}
+
+pub(super) fn not_http(port: u16, speech: Speech) -> String {
+    match speech {
+        Speech::Tls => format!("port {port} answers, but with TLS"),
+        Speech::Other => format!("port {port} answers, but not HTTP"),
+    }
+}
+
+pub(super) fn never_http(port: u16, speech: Speech) -> Report {
+    match speech {
+        Speech::Tls => Report::new(not_http(port, speech))
+            .hint("let it speak plain HTTP in development, or set `health = { tcp = true }`"),
+        Speech::Other => Report::new(format!("port {port} answers, but not HTTP: set `health = {{ tcp = true }}`"))
+            .hint("with `tcp` a listening port is enough"),
+    }
+}
+
+pub(super) fn closes(port: u16) -> String {
+    format!("port {port} closes connections without an answer")
+}
+
+pub(super) fn only_closes(port: u16) -> Report {
+    Report::new(closes(port)).hint("if it does not speak HTTP, set `health = { tcp = true }`")
+}
+
+/// It listens at `place` and not where it should.
+pub(super) fn elsewhere(place: SocketAddr, given: Option<u16>, fixed: Port, name: &str) -> String {
+    let port = place.port();
+    if Some(port) == given {
+        return format!("`{name}` listens on {} only, not on localhost", place.ip());
+    }
+    let reason = match (fixed, given) {
+        (Port::Fixed(_), Some(given)) => format!("`{name}` listens on port {port}, not on {given}"),
+        _ => format!("`{name}` ignores PORT and listens on port {port}"),
+    };
+    format!("{reason}: let it listen on $PORT, or write `port = {port}` in dev.toml")
+}

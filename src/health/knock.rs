@@ -1,0 +1,113 @@
+//! Carries out what the judge wants to know: connects, asks, looks up owners.
+#![expect(clippy::disallowed_methods, reason = "the door to probing instances")]
+
+use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::{
+    http::{self, Read},
+    judge::{Observation, Work},
+    owner,
+};
+
+/// A loopback connection that is not accepted by then has met a full queue.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// A connection that may be used for the next request.
+type Streams = Vec<(SocketAddr, TcpStream)>;
+
+/// One piece of work; what it observed, and connections it leaves open.
+pub(super) type Working = Pin<Box<dyn Future<Output = (Observation, Streams)> + Send>>;
+
+/// What probing needs beside the judge's words.
+pub(super) struct Hands {
+    leader: u32,
+    host: String,
+    streams: Streams,
+}
+
+impl Hands {
+    pub(super) fn new(leader: u32, host: String) -> Hands {
+        Hands { leader, host, streams: Streams::new() }
+    }
+
+    /// Keeps connections for the request that may follow.
+    pub(super) fn keep(&mut self, streams: Streams) {
+        self.streams.extend(streams);
+    }
+
+    /// Begins this work. What was begun before is to be dropped.
+    pub(super) fn begin(&mut self, work: Work) -> Working {
+        match work {
+            Work::Rest => Box::pin(std::future::pending()),
+            Work::Knock { at, after } => {
+                self.streams.clear();
+                Box::pin(knock(at, after))
+            }
+            Work::Owner { open } => {
+                let leader = self.leader;
+                Box::pin(async move { (Observation::Owner(owner::of(open, leader).await), Streams::new()) })
+            }
+            Work::Ask { addr, path, limit } => {
+                let open = std::mem::take(&mut self.streams).into_iter().find(|(at, _)| *at == addr);
+                let asking = ask(addr, open.map(|(_, stream)| stream), http::request(&path, &self.host));
+                Box::pin(async move {
+                    let observation = match limit {
+                        Some(limit) => timeout(limit, asking).await.unwrap_or(Observation::NoAnswer),
+                        None => asking.await,
+                    };
+                    (observation, Streams::new())
+                })
+            }
+        }
+    }
+}
+
+async fn knock(at: Vec<SocketAddr>, after: Duration) -> (Observation, Streams) {
+    if !after.is_zero() {
+        sleep(after).await;
+    }
+    let (first, second) = tokio::join!(connect(at.first().copied()), connect(at.get(1).copied()));
+    let streams: Streams = first.into_iter().chain(second).collect();
+    if streams.is_empty() {
+        return (Observation::Refused, streams);
+    }
+    (Observation::Open(streams.iter().map(|(addr, _)| *addr).collect()), streams)
+}
+
+async fn connect(addr: Option<SocketAddr>) -> Option<(SocketAddr, TcpStream)> {
+    let addr = addr?;
+    let stream = timeout(CONNECT, TcpStream::connect(addr)).await.ok()?.ok()?;
+    // a port nobody listens on may be chosen for our own end: then we would have met ourselves
+    (stream.local_addr().ok() != stream.peer_addr().ok()).then_some((addr, stream))
+}
+
+/// One request, patiently.
+async fn ask(addr: SocketAddr, open: Option<TcpStream>, request: String) -> Observation {
+    let stream = match open {
+        Some(stream) => Some(stream),
+        None => connect(Some(addr)).await.map(|(_, stream)| stream),
+    };
+    let Some(mut stream) = stream else { return Observation::Refused };
+    // a server that talks first may have closed already: what it said is still there to be read
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; 8 * 1024];
+    loop {
+        let length = match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => return Observation::Closed,
+            Ok(length) => length,
+        };
+        bytes.extend_from_slice(&piece[..length]);
+        match http::read(&bytes) {
+            Read::More => {}
+            Read::Answer(answer) => return Observation::Answer(answer),
+            Read::NotHttp(speech) => return Observation::NotHttp(speech),
+        }
+    }
+}
