@@ -1,0 +1,1 @@
+//! The watcher attacked from inside the crate, with plans of its own.
