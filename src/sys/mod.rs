@@ -10,5 +10,5 @@ pub use self::{
     processes::{
         all_processes, command_line, descendants, is_zombie, open_for_writing, parent, started_at, variable_of,
     },
-    sockets::{Listener, listeners_on, listening, pid_of_peer},
+    sockets::{Listener, have_left, listeners_on, listening, pid_of_peer, pids_of_peers},
 };
