@@ -10,7 +10,7 @@ const PRINT: &str = r#"for word in "$@"; do printf '%s\0' "$word"; done"#;
 
 /// The words that `sh` makes of `text`.
 fn words_of_sh(text: &str, folder: &Path) -> Option<Vec<Vec<u8>>> {
-    let script = format!("set -- {text}\n{PRINT}");
+    let script = format!("p() {{ {PRINT}; }}; p {text}");
     let output = process::Command::new("sh").arg("-c").arg(script).current_dir(folder).output().unwrap();
     output.status.success().then(|| words(&output.stdout))
 }
@@ -42,7 +42,7 @@ proptest! {
             return Ok(());
         }
         let ours = [resolved.program].into_iter().chain(resolved.args).map(OsString::into_vec).collect::<Vec<_>>();
-        prop_assert_eq!(words_of_sh(text.trim(), folder.path()), Some(ours), "{}", text);
+        prop_assert_eq!(words_of_sh(&text, folder.path()), Some(ours), "{}", text);
     }
 
     #[test]

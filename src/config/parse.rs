@@ -122,8 +122,13 @@ impl Reader {
         if self.syntax == Syntax::Good {
             for key in ["name", "run"] {
                 if !table.has(key) {
-                    let problem = Problem::new(format!("this {what} has no `{key}`"));
-                    let hint = if key == "name" { "name = \"api\"" } else { "run = \"go run ./cmd/api\"" };
+                    let problem = Problem::new(format!("{} has no `{key}`", table.title));
+                    let hint = match (key, what) {
+                        ("name", "step") => "name = \"build\"",
+                        ("name", _) => "name = \"api\"",
+                        (_, "step") => "run = \"go build -o {out} ./cmd/api\"",
+                        (_, _) => "run = \"go run ./cmd/api\"",
+                    };
                     report.problem(problem.hint(format!("such as `{hint}`")), table.span.clone());
                 }
             }

@@ -75,7 +75,7 @@ impl Command {
     /// # Errors
     /// Why it is no command: nothing to run, a quote without its end, a NUL character.
     pub fn parse(text: &str, known: &[&str], shell: Option<&str>) -> Result<Command, String> {
-        let script = text.trim();
+        let script = trimmed(text);
         if script.is_empty() {
             return Err("nothing to run".to_owned());
         }
@@ -174,6 +174,15 @@ fn plain(template: &[Piece]) -> Option<&str> {
     }
 }
 
+/// Without blanks around it; an escaped blank at its end belongs to it.
+fn trimmed(text: &str) -> &str {
+    let text = text.trim_start();
+    let end = text.trim_end();
+    let backslashes = end.len() - end.trim_end_matches('\\').len();
+    let escaped = text[end.len()..].chars().next().filter(|_| backslashes % 2 == 1);
+    &text[..end.len() + escaped.map_or(0, char::len_utf8)]
+}
+
 fn shell_words(shell: Option<&str>) -> Result<Vec<String>, String> {
     let words =
         shell_words::split(shell.unwrap_or("sh")).map_err(|_| "`shell` has a quote without its end".to_owned())?;
@@ -213,7 +222,7 @@ fn can_exec(shell: &[String], script: &[Piece], text: &str) -> bool {
         && starts_plain
         && !BUILTINS.contains(&first)
         && !NOT_FOR_EXEC.contains(&first)
-        && scan(text.trim()).single
+        && scan(trimmed(text)).single
 }
 
 /// The placeholder that starts at the `{` at byte `at`: `{name}`, not `{{name}}` and not `${name}`.
