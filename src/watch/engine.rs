@@ -32,11 +32,7 @@ use super::{
     survey,
     tree::For,
 };
-use crate::{
-    core::event::Writer,
-    model::RunId,
-    sys::Clock,
-};
+use crate::{core::event::Writer, model::RunId, sys::Clock};
 
 /// If nothing at all has come for so long, a cookie that was written does not come any more.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -132,11 +128,15 @@ impl Engine {
             EventKind::Access(_) => self.place(path, What::Closed, source),
             EventKind::Create(kind) => self.place(path, What::Came(kind == CreateKind::File), source),
             EventKind::Modify(ModifyKind::Metadata(_)) => self.place(path, What::Labelled, source),
-            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => self.place(path, What::Went(Gone::Anything), source),
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+                self.place(path, What::Went(Gone::Anything), source)
+            }
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.place(path, What::Came(false), source),
             // inotify tells both halves, too; a debouncer only this.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if source == Source::Exact => {}
-            EventKind::Modify(ModifyKind::Name(_)) => event.paths.iter().for_each(|path| self.look_what_happened(path, source)),
+            EventKind::Modify(ModifyKind::Name(_)) => {
+                event.paths.iter().for_each(|path| self.look_what_happened(path, source))
+            }
             EventKind::Remove(RemoveKind::Folder) => self.place(path, What::Went(Gone::Folder), source),
             EventKind::Remove(_) => self.place(path, What::Went(Gone::Anything), source),
             EventKind::Modify(_) if source == Source::Exact => self.place(path, What::Written, source),

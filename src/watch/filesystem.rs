@@ -35,7 +35,9 @@ fn by_magic(magic: i64) -> Option<&'static str> {
 #[cfg(target_os = "macos")]
 fn kind(folder: &Path) -> Option<&'static str> {
     let found = nix::sys::statfs::statfs(folder).ok()?;
-    ["nfs", "smbfs", "afpfs", "webdav", "macfuse", "osxfuse"].into_iter().find(|name| *name == found.filesystem_type_name())
+    ["nfs", "smbfs", "afpfs", "webdav", "macfuse", "osxfuse"]
+        .into_iter()
+        .find(|name| *name == found.filesystem_type_name())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]

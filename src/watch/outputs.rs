@@ -12,12 +12,7 @@ use std::{
 use nix::libc;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    digest::missing,
-    ledger::Baseline,
-    locked,
-    shared::Shared,
-};
+use super::{digest::missing, ledger::Baseline, locked, shared::Shared};
 use crate::{
     core::event::Verdict,
     model::{Digest, FilePath},
@@ -35,9 +30,8 @@ pub(super) fn examine(shared: &Shared, step: &Step, touched: Vec<FilePath>) -> V
         let known = locked(&shared.ledger).below(&shared.names.short(&folder)).cloned().collect::<Vec<_>>();
         candidates.extend(known);
     }
-    let is_output = |file: &FilePath| {
-        step.outputs.matches(file) || (step.generates && is_generated(&shared.names.full(file)))
-    };
+    let is_output =
+        |file: &FilePath| step.outputs.matches(file) || (step.generates && is_generated(&shared.names.full(file)));
     let outputs = candidates.into_iter().filter(is_output);
     let changed = |file: &FilePath| {
         let look = shared.look_in_earnest(file);
@@ -114,7 +108,11 @@ impl Members {
     /// One number for the names and contents of all files that the step called `name` reads now; none before the
     /// baseline is complete.
     pub(super) fn digest(
-        &self, shared: &Shared, plan: &std::sync::Arc<Plan>, name: &str, learned: Option<&std::sync::Arc<Learned>>,
+        &self,
+        shared: &Shared,
+        plan: &std::sync::Arc<Plan>,
+        name: &str,
+        learned: Option<&std::sync::Arc<Learned>>,
     ) -> Option<Digest> {
         let index = plan.steps.iter().position(|step| &*step.name == name)?;
         if locked(&shared.ledger).state() != Baseline::Complete {
@@ -124,7 +122,8 @@ impl Members {
         let mut files = self.files(shared, plan, name, learned, &reads);
         let suspects: Vec<_> = locked(&shared.ledger).suspects().filter(|file| reads(file)).cloned().collect();
         let of_learned = learned.iter().flat_map(|reads| &reads.files);
-        let extra: Vec<_> = suspects.into_iter().chain(of_learned.cloned()).filter(|file| !files.contains(file)).collect();
+        let extra: Vec<_> =
+            suspects.into_iter().chain(of_learned.cloned()).filter(|file| !files.contains(file)).collect();
         if !extra.is_empty() {
             std::sync::Arc::make_mut(&mut files).extend(extra);
         }
@@ -154,7 +153,11 @@ impl Members {
     }
 
     fn files(
-        &self, shared: &Shared, plan: &std::sync::Arc<Plan>, name: &str, learned: Option<&std::sync::Arc<Learned>>,
+        &self,
+        shared: &Shared,
+        plan: &std::sync::Arc<Plan>,
+        name: &str,
+        learned: Option<&std::sync::Arc<Learned>>,
         reads: &dyn Fn(&FilePath) -> bool,
     ) -> std::sync::Arc<BTreeSet<FilePath>> {
         let ledger = locked(&shared.ledger);

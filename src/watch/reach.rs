@@ -112,9 +112,10 @@ impl Reaches {
 
     /// The folders (other than `root`) that patterns name before their first wildcard, above `folder`.
     pub(super) fn named_above<'a>(&'a self, folder: &'a Path, root: &'a Path) -> impl Iterator<Item = &'a Path> {
-        let patterns = self.patterns.iter().filter(move |pattern| {
-            pattern.prefix != root && pattern.prefix != folder && pattern.holds(folder)
-        });
+        let patterns = self
+            .patterns
+            .iter()
+            .filter(move |pattern| pattern.prefix != root && pattern.prefix != folder && pattern.holds(folder));
         patterns.map(|pattern| pattern.prefix.as_path())
     }
 

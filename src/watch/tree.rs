@@ -86,7 +86,14 @@ struct Visit {
 impl Tree {
     /// Nothing is watched yet.
     pub(super) fn new(rules: Rules, mounts: Mounts) -> Tree {
-        Tree { rules, folders: BTreeMap::new(), former: BTreeMap::new(), pruned: BTreeMap::new(), links: Vec::new(), mounts }
+        Tree {
+            rules,
+            folders: BTreeMap::new(),
+            former: BTreeMap::new(),
+            pruned: BTreeMap::new(),
+            links: Vec::new(),
+            mounts,
+        }
     }
 
     /// Watches `folder` and what is below it, unless it is ignored; folders that are watched already are watched anew.
