@@ -181,6 +181,13 @@ fn samples() -> Vec<(Fact, &'static str)> {
             },
             "port 3000 is taken: the proxy listens on 3001\n  hint: set `listen` in `[proxy]`",
         ),
+        (
+            Fact::Listening {
+                url: "http://localhost:3000".to_owned(),
+                addresses: vec!["127.0.0.1:3000".to_owned(), "[::1]:3000".to_owned()],
+            },
+            "listening on http://localhost:3000",
+        ),
         (Fact::AtRest { ok: true, revision }, "at rest: everything is at revision 5"),
         (Fact::Quitting { why: "Ctrl-C".to_owned() }, "ending: Ctrl-C"),
     ]
@@ -212,6 +219,7 @@ fn kind(fact: &Fact) -> usize {
         Fact::Note { .. } => 20,
         Fact::AtRest { .. } => 21,
         Fact::Quitting { .. } => 22,
+        Fact::Listening { .. } => 23,
     }
 }
 
