@@ -1,5 +1,6 @@
 //! The command line as a person uses it: exit codes, what is printed where.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
     path::Path,

@@ -1,5 +1,6 @@
 //! Good dev.tomls, and the plans they make: order, defaults, inputs, warnings, subsets, and how they are described.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 

@@ -30,7 +30,7 @@ pub fn describe(plan: &Plan) -> String {
 pub fn time(time: Duration) -> String {
     let micros = time.as_micros();
     let millis = time.as_millis();
-    if micros % 1_000 != 0 {
+    if !micros.is_multiple_of(1_000) {
         return format!("{}ms", micros as f64 / 1_000.0);
     }
     if millis == 0 {
