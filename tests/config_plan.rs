@@ -226,6 +226,23 @@ warning: `PORT` is overwritten: devloop sets it itself
 }
 
 #[test]
+fn no_inputs_as_written_is_more_than_no_inputs_of_its_own() {
+    let plan = plan(&(step("gen", "") + &service("api", "") + &service("vite", "inputs = []")));
+    assert_eq!(plan.services[0].inputs, Inputs::None);
+    assert!(plan.services[0].follows_steps());
+    assert!(!plan.services[1].follows_steps());
+    assert!(!plan.service_reads(1, Path::new("a.js"), None));
+    assert!(describe(&plan).contains("  restarts on  nothing: it runs until devloop ends\n"));
+}
+
+#[test]
+fn a_pattern_that_is_a_bare_folder_is_pointed_out() {
+    let warnings = load(&step("a", "inputs = [\"web\", \"web/\", \"web/**\"]")).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].one_line(), "dev.toml:4:11: `web` is a folder: the pattern matches no file in it");
+}
+
+#[test]
 fn a_subset_keeps_what_its_services_cannot_do_without() {
     let toml = step("a", "")
         + &step("b", "after = []")
