@@ -1,5 +1,6 @@
 //! Commands against a real `sh`: what devloop splits by itself, and what it hands over, mean what a shell says.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::Path, process};
 

@@ -365,9 +365,9 @@ fn colours_of_programs_stay_only_where_colours_are_wanted() {
     assert_eq!(printed_line(Format::Plain(Colour::Never), &red), "  +1.234s api     | red\n");
     let coloured = printed_line(Format::Plain(Colour::Always), &red);
     assert!(coloured.ends_with(" | \u{1b}[31mred\u{1b}[0m\n"), "{coloured:?}");
-    assert!(coloured.contains("\u{1b}[38;5;14mapi     \u{1b}[0m"), "{coloured:?}");
+    assert!(coloured.contains("\u{1b}[38;5;14mapi    \u{1b}[0m"), "{coloured:?}");
     let other = printed_line(Format::Plain(Colour::Always), &line("build", "x"));
-    assert!(other.contains("\u{1b}[38;5;13mbuild   \u{1b}[0m"), "{other:?}");
+    assert!(other.contains("\u{1b}[38;5;13mbuild  \u{1b}[0m"), "{other:?}");
 }
 
 #[test]

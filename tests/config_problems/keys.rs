@@ -194,7 +194,7 @@ name = "api""#;
 1 | [[service]]
   | ^^^^^^^^^^^
   |
-  = hint: such as `run = "{build}"`"#;
+  = hint: such as `run = "go run ./cmd/api"`"#;
     assert_eq!(problem_of(toml), message);
 }
 
