@@ -13,8 +13,9 @@ use tokio::{
 
 use super::{
     GuardBinary, Launch, Notice, Output, Survivor, WindowSize,
+    helper::Helper,
     output::Sink,
-    run::{self, Command, Helper},
+    run::{self, Command},
 };
 use crate::{
     core::event::StopHow,
@@ -74,8 +75,8 @@ enum Door {
 
 impl Programs {
     /// To be called inside a tokio runtime with I/O and time, on which everything then happens. `notices` and `lines`
-    /// are called on its tasks: they must return at once and neither wait nor panic. `lines` is never called for one
-    /// run by two tasks at a time; a `queue` keeps what it gets for a slow reader.
+    /// are called on its tasks: they must return at once and neither wait nor panic. The lines of one
+    /// program come in order; a `queue` keeps what it gets for a slow reader.
     pub fn new(
         setup: Setup,
         notices: impl Fn(Notice) + Send + Sync + 'static,
@@ -190,7 +191,10 @@ impl Programs {
         let _ = self.0.alive.subscribe().wait_for(|alive| *alive == 0).await;
         let owed = std::mem::take(&mut self.0.lock().owed);
         if how == StopHow::Ask {
-            let owed: Vec<_> = owed.into_values().map(|helper| tokio::spawn(helper.run(self.0.clone()))).collect();
+            let owed: Vec<_> = owed
+                .into_values()
+                .map(|helper| self.0.runtime.spawn(helper.run(self.0.clone(), Arc::default())))
+                .collect();
             for helper in owed {
                 let _ = helper.await;
             }

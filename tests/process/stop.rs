@@ -1,17 +1,13 @@
 //! Ending programs: everything they started goes with them, and nothing else.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
-
-mod process_world;
-
 use std::time::Duration;
 
+use crate::world::{DEADLINE, World, have, is_alive, members, until};
 use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},
     plan::Resolved,
     process::{Ending, Kind, Launch, Terminal},
 };
-use process_world::{DEADLINE, World, have, is_alive, members, until};
 
 /// Ignores SIGTERM, with a child, an orphan and a `setsid` daemon that ignore it too; says `up` once all of them run.
 const ZOO: &str = r#"
@@ -224,6 +220,22 @@ async fn the_stop_command_runs_before_the_signal_and_at_most_for_the_grace_time(
     assert_eq!(world.said.texts(), ["ran late"]);
 }
 
+#[tokio::test]
+async fn in_a_hurry_the_stop_command_is_killed_too() {
+    let mut world = World::new();
+    let mut launch = world.script("trap '' TERM; echo up; while :; do sleep 1000; done");
+    let wait = Resolved { program: "sh".into(), args: vec!["-c".into(), "echo stopping; sleep 1000; true".into()] };
+    launch.ending = Ending { grace: Duration::from_secs(100_000), run: Some(wait), ..launch.ending };
+    let run = world.launch(launch);
+    world.said.heard("up").await;
+    world.programs.stop(run, StopHow::Ask);
+    world.said.heard("stopping").await;
+    world.programs.stop(run, StopHow::Kill);
+    assert_eq!(world.exit(run).await, Exit::Signal(9));
+    world.programs.end_all(StopHow::Kill).await;
+    assert_eq!(members(&world.session), []);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_killed_guard_takes_its_program_with_it_and_the_end_is_told() {
@@ -271,8 +283,8 @@ async fn everything_stands_still_and_goes_on_with_devloop_and_ends_even_while_it
         stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
     };
     let mut world = World::new();
-    let run = world
-        .service("sh -c 'echo child $$; while :; do sleep 0.02; done' & echo leader $$; while :; do sleep 0.02; done");
+    // No short-lived children: one that is stopped between fork and exec keeps its parent from standing still.
+    let run = world.service("sh -c 'echo child $$; sleep 1000; true' & echo leader $$; sleep 1000; true");
     let pids = [world.pid_after("leader ").await, world.pid_after("child ").await];
     world.programs.suspend().await;
     until("they stand still", || pids.iter().all(|pid| state(*pid) == Some('T'))).await;
@@ -289,8 +301,7 @@ async fn everything_stands_still_and_goes_on_with_devloop_and_ends_even_while_it
 async fn a_guard_that_waits_does_not_wake_up() {
     let switches = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned();
-        line
+        status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned()
     };
     let mut world = World::new();
     let run = world.service("sleep 1000");
