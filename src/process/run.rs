@@ -252,7 +252,9 @@ impl Live {
         let left = spawn_blocking(move || strays::end_run(&session, run)).await.unwrap_or_default();
         match self.phase {
             Phase::Told => self.shared.remember(left),
-            Phase::Starting => self.over(Exit::NotStarted("its guard ended before it was started".to_owned()), left),
+            Phase::Starting => {
+                self.over(Exit::NotStarted("its guard was killed while it was starting it".to_owned()), left)
+            }
             Phase::Running | Phase::Asking { .. } | Phase::Asked => {
                 self.reader.finish(Others::Some).await;
                 self.reader

@@ -93,6 +93,22 @@ async fn why_a_program_does_not_start_is_said() {
     world.gone().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_file_that_is_still_being_written_is_waited_for() {
+    let mut world = World::new();
+    let path = world.path("program");
+    std::fs::copy("/bin/sh", &path).unwrap();
+    let writer = std::fs::File::options().append(true).open(&path).unwrap();
+    let (kept, gone) =
+        (world.launch_of("./program", &["-c", "exit 8"]), world.launch_of("./program", &["-c", "exit 8"]));
+    let run = world.launch(kept);
+    assert_eq!(world.exit(run).await, Exit::NotStarted("`./program` is still being written".to_owned()));
+    let run = world.launch(gone);
+    drop(writer);
+    assert_eq!(world.exit(run).await, Exit::Code(8));
+}
+
 #[tokio::test]
 async fn after_the_end_nothing_is_started() {
     let mut world = World::new();
@@ -219,7 +235,8 @@ async fn programs_are_started_although_devloop_was_upgraded_or_removed_on_disk()
     let mut world = World::new();
     let (notice, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let copy = world.path("devloop");
-    std::fs::copy(env!("CARGO_BIN_EXE_devloop"), &copy).unwrap();
+    // Not written by this process: what other tests are just forking would have it open, and it could not be executed.
+    assert!(std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_devloop")).arg(&copy).status().unwrap().success());
     let setup = Setup { guard: GuardBinary::at(&copy).unwrap(), ..crate::world::setup(&world.session) };
     if cfg!(target_os = "linux") {
         std::fs::remove_file(&copy).unwrap();

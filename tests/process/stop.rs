@@ -246,6 +246,7 @@ async fn a_killed_guard_takes_its_program_with_it_and_the_end_is_told() {
     let other = world.service("sleep 1000");
     let other = world.started(other).await;
     let run = world.service(ZOO);
+    world.started(run).await;
     let pids = zoo(&world).await;
     let guard = devloop::sys::parent(pids[0]).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guard.cast_signed()), nix::sys::signal::SIGKILL).unwrap();
@@ -283,8 +284,8 @@ async fn everything_stands_still_and_goes_on_with_devloop_and_ends_even_while_it
         stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
     };
     let mut world = World::new();
-    // No short-lived children: one that is stopped between fork and exec keeps its parent from standing still.
-    let run = world.service("sh -c 'echo child $$; sleep 1000; true' & echo leader $$; sleep 1000; true");
+    // They start nothing: one that waits for the exec of its child does not stand still before that.
+    let run = world.service("exec 3<&0; sh -c 'echo child $$; read x <&3' & echo leader $$; read x");
     let pids = [world.pid_after("leader ").await, world.pid_after("child ").await];
     world.programs.suspend().await;
     until("they stand still", || pids.iter().all(|pid| state(*pid) == Some('T'))).await;
