@@ -6,7 +6,7 @@ use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},
     plan::Resolved,
-    process::{Ending, Kind, Launch, Terminal},
+    process::{Ending, Kind, Launch, Notice, Terminal},
 };
 
 /// Ignores SIGTERM, with a child, an orphan and a `setsid` daemon that ignore it too; says `up` once all of them run.
@@ -162,6 +162,7 @@ async fn what_a_step_leaves_running_lives_until_the_end_of_all() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_guard_of_a_step_leaves_with_the_last_of_its_processes() {
     let mut world = World::new();
@@ -218,6 +219,42 @@ async fn the_stop_command_runs_before_the_signal_and_at_most_for_the_grace_time(
     world.ended(run).await;
     world.programs.end_all(StopHow::Ask).await;
     assert_eq!(world.said.texts(), ["ran late"]);
+}
+
+#[tokio::test]
+async fn whenever_a_run_is_stopped_its_end_is_told_once_and_nothing_is_left() {
+    let mut world = World::new();
+    let mut random = 12345u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut runs = Vec::new();
+    for _ in 0..60 {
+        let script = match next(3) {
+            0 => "exit 3",
+            1 => "sleep 1000 & sleep 0.02",
+            _ => "trap '' TERM; sleep 0.05; sleep 1000",
+        };
+        let kind = if next(2) == 0 { Kind::Step } else { Kind::Service };
+        let terminal = if next(2) == 0 { Terminal::Pty } else { Terminal::Pipes };
+        let mut launch = Launch { kind, terminal, ..world.script(script) };
+        launch.ending.grace = Duration::from_millis(next(40));
+        runs.push(world.launch(launch));
+        // How much happens in between is up to the machine: every interleaving must do.
+        tokio::time::sleep(Duration::from_millis(next(12))).await;
+        for _ in 0..next(3) {
+            let victim = runs[usize::try_from(next(runs.len() as u64)).unwrap()];
+            world.programs.stop(victim, if next(3) == 0 { StopHow::Kill } else { StopHow::Ask });
+        }
+    }
+    world.programs.end_all(StopHow::Ask).await;
+    assert_eq!(members(&world.session), []);
+    for run in runs {
+        world.ended(run).await;
+        let ends = world.told(run).into_iter().filter(|notice| matches!(notice, Notice::Exited { .. })).count();
+        assert_eq!(ends, 1, "{run}");
+    }
 }
 
 #[tokio::test]

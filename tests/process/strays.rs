@@ -24,6 +24,10 @@ fn driver() {
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     threads.block_on(async {
         let mut world = World::new();
+        if role == "churn" {
+            println!("\nsession {}", world.session);
+            churn(&mut world).await;
+        }
         let services = (0..2).map(|_| world.service(ZOO)).collect::<Vec<_>>();
         for run in services {
             world.started(run).await;
@@ -53,6 +57,19 @@ fn driver() {
     });
 }
 
+/// Starts and ends programs for ever.
+async fn churn(world: &mut World) {
+    loop {
+        let (one, other) = (world.service(ZOO), world.step("(setsid sleep 1000 &); sleep 1000 &"));
+        println!("\nround");
+        world.ended(other).await;
+        world.programs.stop(one, StopHow::Ask);
+        println!("\nround");
+        world.ended(one).await;
+        println!("\nround");
+    }
+}
+
 const ZOO: &str = r#"
 trap '' TERM
 sh -c 'echo child $$; while :; do sleep 1000; done' &
@@ -65,6 +82,7 @@ while :; do sleep 1000; done
 struct Driver {
     child: Child,
     session: String,
+    rounds: std::sync::mpsc::Receiver<()>,
 }
 
 impl Driver {
@@ -80,8 +98,9 @@ impl Driver {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let session =
             lines.find_map(|line| line.strip_prefix("session ").map(str::to_owned)).expect("the driver came up");
-        std::thread::spawn(move || lines.count());
-        Driver { child, session }
+        let (said, rounds) = std::sync::mpsc::channel();
+        std::thread::spawn(move || lines.filter(|line| line == "round").try_for_each(|_| said.send(())));
+        Driver { child, session, rounds }
     }
 
     fn signal(&self, signal: Signal) {
@@ -100,6 +119,22 @@ async fn nothing_survives_the_kill_of_devloop() {
     driver.signal(SIGKILL);
     driver.child.wait().unwrap();
     gone(&driver.session).await;
+}
+
+#[tokio::test]
+async fn nothing_survives_the_kill_of_devloop_at_any_moment() {
+    if !have("setsid") {
+        return;
+    }
+    for moment in 0..12 {
+        let mut driver = Driver::start("churn");
+        for _ in 0..moment {
+            driver.rounds.recv_timeout(crate::world::DEADLINE).unwrap();
+        }
+        driver.signal(SIGKILL);
+        driver.child.wait().unwrap();
+        gone(&driver.session).await;
+    }
 }
 
 #[tokio::test]
