@@ -187,7 +187,7 @@ mod tests {
         assert_eq!((parent(child.id()), descendants_by_parents(me).first()), (Some(me), Some(&me)));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(descendants_by_parents(child.id()), []);
+        assert_eq!(descendants_by_parents(child.id()), Vec::<u32>::new());
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test's own child")]
