@@ -139,7 +139,8 @@ async fn chunks_and_trailers_pass_both_ways() {
         assert_eq!(request.header("content-length"), None);
         assert_eq!(request.header("te"), Some("trailers"));
         assert_eq!(request.trailers, [("x-sum".to_owned(), "1".to_owned())]);
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Out\r\n\r\n3\r\nabc\r\n0\r\nX-Out: 2\r\n\r\n".to_vec()
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Out\r\n\r\n3\r\nabc\r\n0\r\nX-Out: 2\r\n\r\n"
+            .to_vec()
     })
     .await;
     let stage = Stage::new().await;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     admission::Entry,
-    client::Client,
+    client::{Client, Sight},
     gate::{Asker, Bounds, Kind, Look, Order, Pace, Patience, look},
     instance::Instance,
     queue::{Permit, Place, Queue, Ticket},
@@ -23,8 +23,6 @@ use crate::model::{Report, RunId, Time};
 
 /// Between two attempts to reach an instance that refuses connections although its gate is open.
 const TRY_AGAIN: Duration = Duration::from_millis(25);
-/// How often a client with an unread body is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One service's gate.
 #[derive(Debug)]
@@ -129,8 +127,9 @@ impl Desk {
         Desk { name, queue: Arc::default(), tally: Tally::default() }
     }
 
-    /// Lets a request in, holds it, or refuses it. `unread`: the client may still be sending its body.
-    pub(super) async fn admit(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, unread: bool) -> Verdict {
+    /// Lets a request in, holds it, or refuses it. `sight`: whether the end of its
+    /// connection may stand behind unread data.
+    pub(super) async fn admit(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, sight: Sight) -> Verdict {
         if self.queue.len() == 0
             && visit.refusal.is_none()
             && let Now::Turn(instance, stale, _) = self.look(shared, visit, Caller::Stranger)
@@ -142,18 +141,18 @@ impl Desk {
         if visit.place.is_none() {
             self.tally.were_held.fetch_add(1, Ordering::Relaxed);
         }
-        self.hold(shared, visit, unread).await
+        self.hold(shared, visit, sight).await
     }
 
     /// Waits in the line.
-    async fn hold(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, unread: bool) -> Verdict {
+    async fn hold(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, sight: Sight) -> Verdict {
         let ticket = self.queue.join(visit.place);
         let client = Arc::clone(&visit.client);
         let mut feeds = Feeds::of(shared);
         let mut caller = Caller::Stranger;
         let mut who = std::pin::pin!(client.pid(&shared.peers));
         let mut pid = None;
-        let mut left = std::pin::pin!(client.left(&shared.peers, if unread { Some(LOOK_AGAIN) } else { None }));
+        let mut left = std::pin::pin!(client.left(&shared.peers, sight));
         loop {
             feeds.mark_seen();
             let now = shared.clock.now();
@@ -161,7 +160,7 @@ impl Desk {
                 Now::Done(verdict) => return verdict,
                 Now::Wait { left, pace } => (left, pace),
                 Now::Turn(instance, stale, order) => match self.go(&ticket, instance, stale, order) {
-                    Some(admission) if unread && client.has_left(&shared.peers).await => {
+                    Some(admission) if sight == Sight::Blocked && client.has_left(&shared.peers).await => {
                         drop(admission);
                         return Verdict::Gone;
                     }
