@@ -133,7 +133,7 @@ impl Desk {
         if self.queue.len() == 0
             && visit.refusal.is_none()
             && let Now::Turn(instance, stale, _) = self.look(shared, visit, Caller::Stranger)
-            && let Some(admission) = self.enter(instance, stale, None)
+            && let Some(admission) = self.enter(instance, stale)
         {
             return Verdict::Go(admission);
         }
@@ -190,24 +190,20 @@ impl Desk {
         stale: Option<Arc<str>>,
         order: Order,
     ) -> Option<Admission> {
-        let permit = match order {
-            Order::InTurn => Some(ticket.take_turn()?),
-            Order::AtOnce => None,
-        };
-        self.enter(instance, stale, permit)
+        // In first, then the turn: a turn that is taken cannot be given back.
+        let mut admission = self.enter(instance, stale)?;
+        if order == Order::InTurn {
+            admission.permit = Some(ticket.take_turn()?);
+        }
+        Some(admission)
     }
 
-    fn enter(
-        self: &Arc<Desk>,
-        instance: Arc<Instance>,
-        stale: Option<Arc<str>>,
-        permit: Option<Permit>,
-    ) -> Option<Admission> {
+    fn enter(self: &Arc<Desk>, instance: Arc<Instance>, stale: Option<Arc<str>>) -> Option<Admission> {
         match instance.enter() {
             Entry::Draining => None,
             Entry::In => {
                 self.tally.in_flight.fetch_add(1, Ordering::Relaxed);
-                Some(Admission { instance, stale, permit, desk: Arc::clone(self) })
+                Some(Admission { instance, stale, permit: None, desk: Arc::clone(self) })
             }
         }
     }
