@@ -132,7 +132,11 @@ impl Engine {
             EventKind::Access(_) => self.place(path, What::Closed, source),
             EventKind::Create(kind) => self.place(path, What::Came(kind == CreateKind::File), source),
             EventKind::Modify(ModifyKind::Metadata(_)) => self.place(path, What::Labelled, source),
-            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => self.place(path, What::Went(Gone::Anything), source),
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+                // Without a partner it is told by a watched folder about itself.
+                let gone = if event.tracker().is_none() { Gone::Folder } else { Gone::Anything };
+                self.place(path, What::Went(gone), source);
+            }
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.place(path, What::Came(false), source),
             // inotify tells both halves, too; a debouncer only this.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if source == Source::Exact => {}
