@@ -55,8 +55,18 @@ mod tests {
     #[test]
     fn litter_of_editors_is_known_by_name_and_sources_are_not() {
         for litter in [
-            "main.go~", ".main.go.swp", ".main.go.swx", "4913", ".#main.go", "#main.go#", "x.tmp.123", "a.go___jb_tmp___",
-            "a.go___jb_old___", ".goutputstream-AB12", ".a.go.kate-swp", "main.goXy12.bck",
+            "main.go~",
+            ".main.go.swp",
+            ".main.go.swx",
+            "4913",
+            ".#main.go",
+            "#main.go#",
+            "x.tmp.123",
+            "a.go___jb_tmp___",
+            "a.go___jb_old___",
+            ".goutputstream-AB12",
+            ".a.go.kate-swp",
+            "main.goXy12.bck",
         ] {
             assert!(is_litter(OsStr::new(litter)), "{litter}");
         }

@@ -32,11 +32,7 @@ use super::{
     survey,
     tree::For,
 };
-use crate::{
-    core::event::Writer,
-    model::RunId,
-    sys::Clock,
-};
+use crate::{core::event::Writer, model::RunId, sys::Clock};
 
 /// If nothing at all has come for so long, a cookie that was written does not come any more.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,6 +44,9 @@ pub(super) enum Ask {
     Fence(RunId),
     /// The plan or what was learned has changed: apply the rules anew.
     Rules,
+    /// The OS's events do not come: poll. (The thread finds that out by itself; tests ask for it.)
+    #[cfg(test)]
+    TrialFailed,
     /// End.
     Stop,
 }
@@ -115,6 +114,8 @@ impl Engine {
                 Ok(In::Trouble(errors)) => self.trouble(&errors),
                 Ok(In::Ask(Ask::Fence(run))) => self.fence(run),
                 Ok(In::Ask(Ask::Rules)) => self.rules_changed(),
+                #[cfg(test)]
+                Ok(In::Ask(Ask::TrialFailed)) => self.give_up_on_events(),
                 Err(RecvTimeoutError::Timeout) => self.out_of_patience(),
                 Ok(In::Ask(Ask::Stop)) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -140,7 +141,9 @@ impl Engine {
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.place(path, What::Came(false), source),
             // inotify tells both halves, too; a debouncer only this.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if source == Source::Exact => {}
-            EventKind::Modify(ModifyKind::Name(_)) => event.paths.iter().for_each(|path| self.look_what_happened(path, source)),
+            EventKind::Modify(ModifyKind::Name(_)) => {
+                event.paths.iter().for_each(|path| self.look_what_happened(path, source))
+            }
             EventKind::Remove(RemoveKind::Folder) => self.place(path, What::Went(Gone::Folder), source),
             EventKind::Remove(_) => self.place(path, What::Went(Gone::Anything), source),
             EventKind::Modify(_) if source == Source::Exact => self.place(path, What::Written, source),
@@ -389,12 +392,18 @@ impl Engine {
     fn out_of_patience(&mut self) {
         let waiting = self.fences.give_up();
         if waiting.contains(&Purpose::Trial) {
-            self.backend.give_up_on_events();
-            self.note(Note::Polling { why: "no event came for a file that was written to try".to_owned() });
-            self.watch_apart();
+            self.give_up_on_events();
+        } else {
+            survey::survey(self);
         }
-        survey::survey(self);
         self.pass(waiting);
+    }
+
+    fn give_up_on_events(&mut self) {
+        self.backend.give_up_on_events();
+        self.note(Note::Polling { why: "no event came for a file that was written to try".to_owned() });
+        self.watch_apart();
+        survey::survey(self);
     }
 
     fn trouble(&mut self, errors: &[notify::Error]) {

@@ -164,7 +164,9 @@ impl Ledger {
     /// The files in `folder`, at any depth; all of them for the empty path.
     pub(super) fn below<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a FilePath> {
         let from = self.entries.range::<Path, _>((std::ops::Bound::Included(folder), std::ops::Bound::Unbounded));
-        from.map(|(path, _)| path).take_while(move |path| path.starts_with(folder)).filter(move |path| ***path != *folder)
+        from.map(|(path, _)| path)
+            .take_while(move |path| path.starts_with(folder))
+            .filter(move |path| ***path != *folder)
     }
 
     /// At most `count` files after `last` that nobody has looked at.

@@ -119,10 +119,7 @@ mod tests {
         let touches = mailbox.drain().touches;
         assert_eq!(
             touches,
-            [
-                Touch { path: path("b"), writer: Writer::Done },
-                Touch { path: path("a"), writer: Writer::Writing }
-            ]
+            [Touch { path: path("b"), writer: Writer::Done }, Touch { path: path("a"), writer: Writer::Writing }]
         );
         mailbox.touch(path("a"), Writer::Done);
         assert_eq!(mailbox.drain().touches, [Touch { path: path("a"), writer: Writer::Done }]);

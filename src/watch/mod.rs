@@ -42,11 +42,6 @@ use std::{
     },
 };
 
-pub use self::{
-    mailbox::{Mail, Mailbox},
-    note::Note,
-    outputs::Examined,
-};
 use self::{
     backend::{Backend, In, Wanted},
     engine::{Ask, Engine},
@@ -59,6 +54,11 @@ use self::{
     owned::{Claims, Owners, Told},
     shared::Shared,
     tree::{Mounts, Tree},
+};
+pub use self::{
+    mailbox::{Mail, Mailbox},
+    note::Note,
+    outputs::Examined,
 };
 use crate::{
     core::event::Verdict,
@@ -110,9 +110,8 @@ impl Watcher {
             return Err(Problem::new(format!("cannot read the folder `{}`", plan.root.display())).caused_by(error));
         }
         let fences = Fences::new(state).and_then(|fences| fences.time().map(|time| (fences, time)));
-        let (fences, start) = fences.map_err(|error| {
-            Problem::new(format!("cannot write to `{}`", state.display())).caused_by(error)
-        })?;
+        let (fences, start) =
+            fences.map_err(|error| Problem::new(format!("cannot write to `{}`", state.display())).caused_by(error))?;
         let (asks, inbox) = channel();
         let (backend, why_polling) = choose(plan, &asks)?;
         let tries = plan.watch.backend == plan::Backend::Auto && backend.is_ordered();
@@ -178,7 +177,12 @@ impl Watcher {
 
     /// One digest of the names and contents of all files that the step called `step` reads, as they are now. None
     /// before the baseline is complete, and if there is no such step.
-    pub async fn inputs_digest(&self, plan: Arc<Plan>, step: Arc<str>, learned: Option<Arc<Learned>>) -> Option<Digest> {
+    pub async fn inputs_digest(
+        &self,
+        plan: Arc<Plan>,
+        step: Arc<str>,
+        learned: Option<Arc<Learned>>,
+    ) -> Option<Digest> {
         let inside = self.inside.clone();
         blocking(move || inside.members.digest(&inside.shared, &plan, &step, learned.as_ref())).await.flatten()
     }

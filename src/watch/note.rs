@@ -56,7 +56,10 @@ impl Note {
         match self {
             Note::Polling { why } => format!("watching by polling: {why}"),
             Note::OutOfWatches { folder } => {
-                format!("the kernel grants no more file watches; polling `{}` and what comes after it", folder.display())
+                format!(
+                    "the kernel grants no more file watches; polling `{}` and what comes after it",
+                    folder.display()
+                )
             }
             Note::Rescanned => "more file events than the kernel keeps; the tree was read again instead".to_owned(),
             Note::Gone { root } => format!("`{}` is gone; waiting until it is back", root.display()),
@@ -72,7 +75,9 @@ impl Note {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Note::Polling { .. } => Some("`backend = \"native\"` under `[watch]` insists on the OS's events".to_owned()),
+            Note::Polling { .. } => {
+                Some("`backend = \"native\"` under `[watch]` insists on the OS's events".to_owned())
+            }
             Note::OutOfWatches { .. } => Some(
                 "raise the limit: `sudo sysctl fs.inotify.max_user_watches=524288` (and put it into /etc/sysctl.d), \
                  or ignore folders with `ignore` under `[watch]`"

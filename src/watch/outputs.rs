@@ -12,12 +12,7 @@ use std::{
 use nix::libc;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    digest::missing,
-    ledger::Baseline,
-    locked,
-    shared::Shared,
-};
+use super::{digest::missing, ledger::Baseline, locked, shared::Shared};
 use crate::{
     core::event::Verdict,
     model::{Digest, FilePath},
@@ -137,7 +132,11 @@ impl Members {
     /// One number for the names and contents of all files that the step called `name` reads now; none before the
     /// baseline is complete.
     pub(super) fn digest(
-        &self, shared: &Shared, plan: &std::sync::Arc<Plan>, name: &str, learned: Option<&std::sync::Arc<Learned>>,
+        &self,
+        shared: &Shared,
+        plan: &std::sync::Arc<Plan>,
+        name: &str,
+        learned: Option<&std::sync::Arc<Learned>>,
     ) -> Option<Digest> {
         let index = plan.steps.iter().position(|step| &*step.name == name)?;
         if locked(&shared.ledger).state() != Baseline::Complete {
@@ -147,7 +146,8 @@ impl Members {
         let mut files = self.files(shared, plan, name, learned, &reads);
         let suspects: Vec<_> = locked(&shared.ledger).suspects().filter(|file| reads(file)).cloned().collect();
         let of_learned = learned.iter().flat_map(|reads| &reads.files);
-        let extra: Vec<_> = suspects.into_iter().chain(of_learned.cloned()).filter(|file| !files.contains(file)).collect();
+        let extra: Vec<_> =
+            suspects.into_iter().chain(of_learned.cloned()).filter(|file| !files.contains(file)).collect();
         if !extra.is_empty() {
             std::sync::Arc::make_mut(&mut files).extend(extra);
         }
@@ -177,17 +177,20 @@ impl Members {
     }
 
     fn files(
-        &self, shared: &Shared, plan: &std::sync::Arc<Plan>, name: &str, learned: Option<&std::sync::Arc<Learned>>,
+        &self,
+        shared: &Shared,
+        plan: &std::sync::Arc<Plan>,
+        name: &str,
+        learned: Option<&std::sync::Arc<Learned>>,
         reads: &dyn Fn(&FilePath) -> bool,
     ) -> std::sync::Arc<BTreeSet<FilePath>> {
         let ledger = locked(&shared.ledger);
         let (edition, plan) = (ledger.edition(), std::sync::Arc::as_ptr(plan) as usize);
         let learned = learned.map_or(0, |reads| std::sync::Arc::as_ptr(reads) as usize);
         let mut listed = locked(&self.0);
-        if let Some(known) = listed.get(name) {
-            if (known.edition, known.plan, known.learned) == (edition, plan, learned) {
-                return known.files.clone();
-            }
+        let same = |known: &&Listed| (known.edition, known.plan, known.learned) == (edition, plan, learned);
+        if let Some(known) = listed.get(name).filter(same) {
+            return known.files.clone();
         }
         let files: BTreeSet<_> = ledger.contents().map(|(file, ..)| file).filter(|file| reads(file)).cloned().collect();
         let files = std::sync::Arc::new(files);

@@ -69,7 +69,8 @@ impl Watcher for Poller {
 
     /// Remembers what is in the folder now; the mode is not looked at: it is always this folder alone.
     fn watch(&mut self, path: &Path, _mode: RecursiveMode) -> notify::Result<()> {
-        let listing = list(path, &Listing::new()).map_err(|error| notify::Error::io(error).add_path(path.to_owned()))?;
+        let listing =
+            list(path, &Listing::new()).map_err(|error| notify::Error::io(error).add_path(path.to_owned()))?;
         locked(&self.folders).insert(path.to_owned(), Arc::new(Mutex::new(listing)));
         Ok(())
     }
@@ -130,7 +131,9 @@ impl<F: EventHandler> Rounds<F> {
                 Some(was) if was == is => {}
                 Some(was) if !was.is_folder() && !is.is_folder() => {
                     // `Young => Old` with the same print and the same content is no change.
-                    if was.print != is.print || matches!((was.entry, is.entry), (Entry::Young(a), Entry::Young(b)) if a != b) {
+                    if was.print != is.print
+                        || matches!((was.entry, is.entry), (Entry::Young(a), Entry::Young(b)) if a != b)
+                    {
                         self.event(EventKind::Modify(ModifyKind::Data(DataChange::Any)), folder.join(name));
                     }
                 }

@@ -112,9 +112,10 @@ impl Reaches {
 
     /// The folders (other than `root`) that patterns name before their first wildcard, above `folder`.
     pub(super) fn named_above<'a>(&'a self, folder: &'a Path, root: &'a Path) -> impl Iterator<Item = &'a Path> {
-        let patterns = self.patterns.iter().filter(move |pattern| {
-            pattern.prefix != root && pattern.prefix != folder && pattern.holds(folder)
-        });
+        let patterns = self
+            .patterns
+            .iter()
+            .filter(move |pattern| pattern.prefix != root && pattern.prefix != folder && pattern.holds(folder));
         patterns.map(|pattern| pattern.prefix.as_path())
     }
 
@@ -123,8 +124,11 @@ impl Reaches {
         if self.exact.contains(full) {
             return Claim::Exact;
         }
+        let Some(folder) = full.parent() else { return Claim::None };
         let patterns = self.patterns.iter().filter(|pattern| shut.is_none_or(|shut| pattern.prefix.starts_with(shut)));
-        let matching = patterns.filter(|pattern| pattern.one.matches(short) && pattern.list.matches(short));
+        // `**` would also match the dots of `../neighbour`.
+        let around = patterns.filter(|pattern| pattern.holds(folder));
+        let matching = around.filter(|pattern| pattern.one.matches(short) && pattern.list.matches(short));
         matching.map(|pattern| pattern.claim).max().unwrap_or(Claim::None)
     }
 

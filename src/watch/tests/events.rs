@@ -164,7 +164,8 @@ async fn names_with_newlines_and_without_utf8_are_told_as_they_are() {
     let touched: Vec<_> = mail.touches.iter().map(|touch| &*touch.path).collect();
     assert!(touched.contains(&Path::new(&odd)), "{touched:?}");
     assert!(touched.contains(&Path::new(&folder).join("in.go").as_path()), "{touched:?}");
-    let verdicts = world.watcher().digest(mail.touches.iter().map(|touch| touch.path.clone()).collect(), vec![]).await;
+    let paths: std::collections::BTreeSet<_> = mail.touches.iter().map(|touch| touch.path.clone()).collect();
+    let verdicts = world.watcher().digest(paths.into_iter().collect(), vec![]).await;
     assert!(verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Changed));
 }
 
@@ -277,7 +278,8 @@ async fn a_checkout_is_framed_by_gits_lock() {
     let mut world = World::new();
     let root = world.root.clone();
     let git = move |args: &[&str]| {
-        let identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main", "-c", "gc.auto=0"];
+        let identity =
+            ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main", "-c", "gc.auto=0"];
         run(&root, "git", &[&identity[..], args].concat());
     };
     git(&["init", "-q"]);

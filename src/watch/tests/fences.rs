@@ -76,7 +76,8 @@ async fn nothing_wakes_the_watcher_when_nothing_happens() {
     // The only way to see nothing happen is to let time pass.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let after = wake_ups();
-    let woken: Vec<_> = after.iter().filter(|(task, count)| before.get(*task).is_some_and(|was| was != *count)).collect();
+    let woken: Vec<_> =
+        after.iter().filter(|(task, count)| before.get(*task).is_some_and(|was| was != *count)).collect();
     println!("wake-ups of the watcher's threads in 1.5 s of idleness (other tests run beside it): {woken:?}");
 }
 

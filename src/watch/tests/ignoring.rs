@@ -34,10 +34,25 @@ async fn git_rules_are_nested_and_negated_as_git_does_it() {
     world.write("a/b/.gitignore", "*\n!.gitignore\n!c.txt\n");
     world.write("a/.ignore", "secret.txt\n!c.gen\n");
     world.watch();
-    let counting = ["keep.gen", "a/mine.gen", "a/c.gen", "a/top.txt", "a/b/c.txt", "local.txt", "secret.txt", "build.txt"];
+    let counting =
+        ["keep.gen", "a/mine.gen", "a/c.gen", "a/top.txt", "a/b/c.txt", "local.txt", "secret.txt", "build.txt"];
     let ignored = [
-        "x.gen", "top.txt", "a/local.txt", "a/x.gen", "a/b/d.txt", "a/secret.txt", "excluded.txt", "a/excluded.txt",
-        "build/keep.gen", "a/build/x.txt", "app.log", "data.db", "data.sqlite3", ".git/x", "a/.git/x", ".devloop/x",
+        "x.gen",
+        "top.txt",
+        "a/local.txt",
+        "a/x.gen",
+        "a/b/d.txt",
+        "a/secret.txt",
+        "excluded.txt",
+        "a/excluded.txt",
+        "build/keep.gen",
+        "a/build/x.txt",
+        "app.log",
+        "data.db",
+        "data.sqlite3",
+        ".git/x",
+        "a/.git/x",
+        ".devloop/x",
     ];
     for file in counting.iter().chain(&ignored) {
         world.write(file, "x");
@@ -95,17 +110,36 @@ async fn what_is_named_beats_the_lists_but_not_git_and_ourselves() {
     world.add_step("gen", Inputs::None, &["dist/api/**", "**/wire_gen.go"]);
     world.add_service(&[".env", "dist/.env.local"]);
     world.write(".gitignore", "wire_gen.go\n.env\ndev.toml\nconf/\n");
-    for folder in ["target/debug/deps", "target/gen/deep", "dist/api/v1/deep", "dist/other/deep", "node_modules/x", "conf/y"] {
+    for folder in
+        ["target/debug/deps", "target/gen/deep", "dist/api/v1/deep", "dist/other/deep", "node_modules/x", "conf/y"]
+    {
         world.write(&format!("{folder}/seed"), "x");
     }
     world.watch();
     let counting = [
-        "dev.toml", ".env", "dist/.env.local", "a/wire_gen.go", "target/gen/a.rs", "logs/a.log", "conf/app.db",
-        "dist/api/a.json", "dist/api/v1/b.json", "dist/api/v1/deep/c.json",
+        "dev.toml",
+        ".env",
+        "dist/.env.local",
+        "a/wire_gen.go",
+        "target/gen/a.rs",
+        "logs/a.log",
+        "conf/app.db",
+        "dist/api/a.json",
+        "dist/api/v1/b.json",
+        "dist/api/v1/deep/c.json",
     ];
     let ignored = [
-        "target/debug/a.rs", "target/gen/a.txt", "target/gen/deep/a.rs", "target/a.go", "node_modules/x/a.go", "logs/a.pid",
-        "conf/other.txt", "dist/other/a.json", ".git/x.go", ".devloop/x.go", "conf/y/a.txt",
+        "target/debug/a.rs",
+        "target/gen/a.txt",
+        "target/gen/deep/a.rs",
+        "target/a.go",
+        "node_modules/x/a.go",
+        "logs/a.pid",
+        "conf/other.txt",
+        "dist/other/a.json",
+        ".git/x.go",
+        ".devloop/x.go",
+        "conf/y/a.txt",
     ];
     for file in counting.iter().chain(&ignored) {
         world.write(file, "x");
@@ -176,7 +210,9 @@ async fn names_outside_the_project_are_watched_and_nothing_beside_them() {
     world.write("../lib/node_modules/x/a.js", "x");
     world.write("../other/b.go", "x");
     world.watch();
-    for file in ["../lib/deep/a.go", "../lib/new/b.txt", "../lib/node_modules/x/a.js", "../other/b.go", "../.env", "../c.go"] {
+    for file in
+        ["../lib/deep/a.go", "../lib/new/b.txt", "../lib/node_modules/x/a.js", "../other/b.go", "../.env", "../c.go"]
+    {
         world.write(file, "y");
     }
     assert_eq!(world.touched().await, ["../.env", "../lib/deep/a.go", "../lib/new/b.txt"]);
@@ -211,7 +247,8 @@ async fn what_a_tool_chain_learned_is_watched_wherever_it_is() {
     world.write("target/embedded/page.html", "x");
     world.watch();
     let files = ["../replaced/pkg/a.go", "target/embedded/page.html", "main.go"];
-    let learned = plan::Learned { files: files.iter().map(|file| path(file)).collect(), globs: globs(&["../replaced/pkg/*.go"]) };
+    let learned =
+        plan::Learned { files: files.iter().map(|file| path(file)).collect(), globs: globs(&["../replaced/pkg/*.go"]) };
     world.watcher().learned(Arc::from("build"), Arc::new(learned));
     world.fence().await;
     for file in files.iter().chain(&["../replaced/pkg/b.go", "../replaced/other.go", "target/embedded/other.html"]) {

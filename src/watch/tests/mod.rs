@@ -24,8 +24,8 @@ use crate::{
     core::event::{Verdict, Writer},
     model::{FilePath, RunId},
     plan::{
-        self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Proxy, Restart, Service, Settle, Step, Stop, Swap,
-        Watch,
+        self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Proxy, Restart, Service, Settle,
+        Step, Stop, Swap, Watch,
     },
 };
 
@@ -34,7 +34,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A project in a folder of its own, and a watcher on it.
 struct World {
-    folder: TempDir,
+    _folder: TempDir,
     root: PathBuf,
     plan: Plan,
     running: Option<(Watcher, Arc<Mailbox>)>,
@@ -65,7 +65,7 @@ impl World {
             services: Vec::new(),
             root: root.clone(),
         };
-        let mut world = World { folder, root, plan, running: None, fences: 0, seen: Mail::default() };
+        let mut world = World { _folder: folder, root, plan, running: None, fences: 0, seen: Mail::default() };
         world.add_step("build", Inputs::Everything, &[]);
         world
     }
