@@ -77,10 +77,16 @@ impl Fences {
         Ok(())
     }
 
-    /// Makes the folder again, if someone removed it. Says whether it was gone.
+    /// Makes the folder again, if someone removed it (but not the project around it). Says whether it was gone and is
+    /// back.
     pub(super) fn mend(&self) -> bool {
-        let gone = !self.folder.is_dir();
-        gone && std::fs::create_dir_all(&self.folder).is_ok()
+        if self.folder.is_dir() {
+            return false;
+        }
+        let state = self.folder.parent().unwrap_or(&self.folder);
+        // It may be there: then the next one succeeds.
+        let _ = std::fs::create_dir(state);
+        std::fs::create_dir(&self.folder).is_ok()
     }
 
     /// An event for `path` in the folder has come: what has passed with it. Older cookies have passed, too.
