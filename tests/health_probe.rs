@@ -1,5 +1,5 @@
 //! Probing real programs on real sockets. The programs are this test binary, started once more in a role.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

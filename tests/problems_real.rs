@@ -1,5 +1,5 @@
 //! Places out of what real compilers and interpreters print on this machine.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 use std::{fs, path::PathBuf, process::Command};
 

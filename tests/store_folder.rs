@@ -1,5 +1,5 @@
 //! `.devloop` on real disks: what it keeps, what it removes, and what it says when it cannot.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 use std::{
     collections::BTreeMap,

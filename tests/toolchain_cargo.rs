@@ -1,5 +1,5 @@
 //! `inputs = "cargo"` on real packages: nothing that a build reads may be missing.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 use std::{
     fs,
