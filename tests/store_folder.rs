@@ -554,6 +554,22 @@ fn everything_that_makes_an_artifact_is_in_its_key() {
 }
 
 #[test]
+fn an_update_of_the_toolchain_behind_a_stand_in_changes_the_key() {
+    let project = Project::new();
+    let mut recipe = Recipe::new(&project.root);
+    fs::rename(project.root.join("bin/tool"), project.root.join("bin/rustup")).unwrap();
+    symlink("rustup", project.root.join("bin/tool")).unwrap();
+    recipe.environment.push(("RUSTUP_HOME".into(), project.root.join("home").into()));
+    fs::create_dir_all(project.root.join("home/update-hashes")).unwrap();
+    let before = recipe.key();
+    fs::write(project.root.join("home/update-hashes/stable"), "1").unwrap();
+    let updated = recipe.key();
+    assert_ne!(before, updated);
+    fs::write(project.root.join("home/settings.toml"), "default_toolchain = \"nightly\"").unwrap();
+    assert_ne!(updated, recipe.key());
+}
+
+#[test]
 fn what_does_not_make_an_artifact_is_not_in_its_key() {
     let project = Project::new();
     let mut recipe = Recipe::new(&project.root);
