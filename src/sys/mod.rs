@@ -8,5 +8,7 @@ mod sockets;
 pub use self::{
     clock::{Clock, unix_time},
     processes::{command_line, descendants, open_for_writing, started_at},
-    sockets::{Listener, listeners_on, listeners_on_near, listening, pid_of_peer},
+    sockets::{Listener, listeners_on, listening, pid_of_peer},
 };
+
+pub use self::sockets::listeners_on_near;
