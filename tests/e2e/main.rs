@@ -3,8 +3,15 @@
 
 mod app;
 mod support;
+mod traffic;
+mod tricks;
 
+mod health;
+mod leaving;
 mod loop_;
+mod programs;
+mod requests;
+mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]

@@ -103,6 +103,7 @@ pub fn build_script() -> String {
     format!(
         "version=$(cat version) || exit 1\ncase \"$version\" in bad*) echo \"build.sh:1:5: syntax error near $version\" >&2; exit 1;; esac\n\
          {{ echo '#!/bin/sh'\n\
+         case \" $(cat app) \" in *' deaf '*) echo \"trap '' TERM\";; esac\n\
          echo \"{mark}=1 VERSION='$version' APP='$(cat app)' exec '{binary}' --exact the_app --nocapture\"\n\
          }} > \"$1\" && chmod +x \"$1\"\n",
         mark = super::app::MARK,
