@@ -1,6 +1,6 @@
 //! Requests through swaps: none fails, none is answered twice, none by what is older than it may be.
 
-use std::{collections::HashMap, io::Write, thread};
+use std::{collections::HashMap, io::Write, thread, time::Duration};
 
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ fn crowd_through_swaps(service: &str, app: &str) {
     let last = 1 + traffic::swaps();
     for version in 2..=last {
         project.write("version", version.to_string());
+        // requests in a crowd share a look at the files, which may be 10 ms old
+        thread::sleep(Duration::from_millis(20));
         crowd.saved(version);
         crowd.sees(version);
     }
