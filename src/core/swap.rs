@@ -273,7 +273,7 @@ impl Core {
         let old = service.live.replace(live);
         service.good = Some(candidate.made.clone());
         service.in_vain = 0;
-        service.took = Some(now.since(candidate.began));
+        service.took.note(now.since(candidate.began));
         if service.failed.as_ref().is_some_and(|failed| failed.made.is_same(&candidate.made)) {
             service.failed = None;
         }
