@@ -64,7 +64,8 @@ fn a_program_that_exits_at_its_start_is_told_at_once_with_its_last_words() {
     let project = Project::with_app("");
     project.write("app", "exit=9");
     let mut devloop = project.up();
-    let failed = fails(&mut devloop, &["ended before it was ready: exit code 9", "this program does not want to start"]);
+    let failed =
+        fails(&mut devloop, &["ended before it was ready: exit code 9", "this program does not want to start"]);
     assert_eq!(failed["serving"], "nothing serves");
     recovers(&project, &mut devloop, "");
 }

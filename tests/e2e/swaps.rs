@@ -155,7 +155,10 @@ fn a_web_socket_is_told_1012_at_a_swap_and_the_next_one_reaches_the_new_program(
     }
     // all of them are over: no instance but the last one is left
     let status: Value = serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON");
-    assert_eq!((&status["services"][0]["draining"], &status["services"][0]["live"]["revision"]), (&0.into(), &4.into()));
+    assert_eq!(
+        (&status["services"][0]["draining"], &status["services"][0]["live"]["revision"]),
+        (&0.into(), &4.into())
+    );
     devloop.stop();
 }
 
@@ -237,12 +240,15 @@ fn gets_without_an_answer_are_taken_over_by_the_next_instance() {
             thread::spawn(move || Client::new(&address).get("/slow").expect("an answer"))
         })
         .collect();
-    until("all of them have arrived", || project.read("requests.txt").lines().filter(|line| line.contains("/slow")).count() == 10);
+    until("all of them have arrived", || {
+        project.read("requests.txt").lines().filter(|line| line.contains("/slow")).count() == 10
+    });
     let pid: u32 = devloop.get("/pid").body.parse().expect("a pid");
     project.write("app", "log=requests.txt");
     project.write("version", "2");
     devloop.event("live");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).expect("it drains");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL)
+        .expect("it drains");
     for get in gets {
         let answer = get.join().expect("no panic");
         assert_eq!((answer.status, answer.body.as_str()), (200, "2\n"), "{answer:?}");
@@ -382,14 +388,18 @@ fn two_instances_at_most_drain_at_a_time() {
     let mut hanging = Vec::new();
     for version in 2..6 {
         let mut stream = connect(&address).expect("it listens");
-        stream.get_mut().write_all(b"POST /hang HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").expect("written");
+        stream
+            .get_mut()
+            .write_all(b"POST /hang HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")
+            .expect("written");
         hanging.push(stream);
         // it has arrived when a later one has been answered
         devloop.get("/");
         project.write("version", version.to_string());
         assert_eq!(devloop.get("/").body, format!("{version}\n"));
     }
-    let status = |devloop: &mut Devloop| -> Value { serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON") };
+    let status =
+        |devloop: &mut Devloop| -> Value { serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON") };
     assert!(status(&mut devloop)["services"][0]["draining"].as_u64() <= Some(2));
     let head = read_head(&mut hanging[0]).expect("the oldest one is told");
     assert!(head.starts_with("HTTP/1.1 502"), "{head}");

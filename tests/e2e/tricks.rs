@@ -38,11 +38,17 @@ pub fn begin() {
     BEGAN.get_or_init(Instant::now);
     if let Some(file) = word("forks") {
         for session in ["", "setsid "] {
-            let script = format!("trap '' TERM HUP INT; {session}sh -c 'echo $$ >> {file}; while :; do sleep 1000; done' &");
+            let script =
+                format!("trap '' TERM HUP INT; {session}sh -c 'echo $$ >> {file}; while :; do sleep 1000; done' &");
             Command::new("sh").arg("-c").arg(script).status().expect("sh is there");
         }
         let own = format!("{}\n", std::process::id());
-        File::options().create(true).append(true).open(&file).and_then(|mut file| file.write_all(own.as_bytes())).expect("written");
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .and_then(|mut file| file.write_all(own.as_bytes()))
+            .expect("written");
         support::until("the children have told their ids", || {
             std::fs::read_to_string(&file).unwrap_or_default().lines().count() >= 3
         });
