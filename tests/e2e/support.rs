@@ -307,7 +307,7 @@ pub fn is_alive(pid: u32) -> bool {
 }
 
 /// Waits for a fact outside of devloop.
-pub fn until(what: &str, fact: impl Fn() -> bool) {
+pub fn until(what: &str, mut fact: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !fact() {
         assert!(Instant::now() < end, "never came true: {what}");
