@@ -19,7 +19,7 @@ pub struct Problem {
     /// What is wrong: a lowercase fragment without a final full stop, names in backticks.
     pub message: String,
     /// Where, if it is in a file.
-    pub place: Option<Source>,
+    pub place: Option<Box<Source>>,
     /// What it was caused by, outermost first.
     pub causes: Vec<String>,
     /// What to do about it.
@@ -57,7 +57,7 @@ impl Problem {
 
     /// The same with this place.
     pub fn at(mut self, place: Source) -> Problem {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 

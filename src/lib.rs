@@ -23,4 +23,6 @@ pub mod toolchain;
 pub mod ui;
 pub mod watch;
 
+pub mod app;
+
 pub mod cli;

@@ -171,7 +171,7 @@ impl Report {
 }
 
 /// Which of its two streams a program wrote a line to. On a pty both are `Out`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Standard output.

@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 mod environment;
 pub mod exit;
+mod log;
 pub mod up;
 
 use std::{path::PathBuf, process::ExitCode};

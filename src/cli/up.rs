@@ -1,18 +1,21 @@
 //! `devloop up`: run the project, and bring every save to life.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 
 use super::{
     Exit, Terminal, complain, config_file,
     environment::{self, Connected},
-    no_config,
+    log, no_config,
 };
 use crate::{
+    app::{self, Ending, Until},
     config::{self, Loaded},
     error::{Colour, Problem, render_warnings},
     plan::Plan,
+    process,
+    ui::Format,
 };
 
 const AFTER_HELP: &str = "\
@@ -66,15 +69,6 @@ pub enum OutputMode {
     Json,
 }
 
-/// When `up` ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// Never: a person ends it.
-    Ended,
-    /// As soon as everything is live, or has failed.
-    Settled,
-}
-
 /// Everything that `up` needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -100,15 +94,44 @@ pub struct Prepared {
 
 /// Runs the project until it is told to end.
 pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode {
-    match prepare(args, file, terminal) {
-        Ok(prepared) => {
-            let ready =
-                Problem::new(format!("`{}` is ready to run, but this devloop has no loop yet", prepared.plan.name));
-            complain(terminal, &[ready]);
-            Exit::Failed.into()
-        }
-        Err(exit) => exit.into(),
+    let prepared = match prepare(args, file, terminal) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit.into(),
+    };
+    if let Err(problem) = log::begin(prepared.verbosity, prepared.log.as_deref()) {
+        return complain(terminal, &[problem]).into();
     }
+    let ending = app::up(options(prepared));
+    let exit = match ending {
+        Ending::Good => Exit::Good,
+        Ending::Failed => Exit::Failed,
+        Ending::Signal(signal) => Exit::Signal(u8::try_from(signal).unwrap_or_default()),
+        Ending::AlreadyRunning(problem) => {
+            complain(terminal, &[problem]);
+            Exit::AlreadyRunning
+        }
+        Ending::Refused(problem) => {
+            complain(terminal, &[problem]);
+            Exit::Failed
+        }
+    };
+    exit.into()
+}
+
+fn options(prepared: Prepared) -> app::Options {
+    let Prepared { plan, file, output, until, services, listen, .. } = prepared;
+    let (format, programs) = match output {
+        OutputMode::Terminal(colour) => (Format::Plain(colour), process::Terminal::Pty),
+        OutputMode::Plain(colour) => (Format::Plain(colour), process::Terminal::Pipes),
+        OutputMode::Json => (Format::Json, process::Terminal::Pipes),
+    };
+    let reload = file.map(|file| -> app::Reload {
+        Arc::new(move || {
+            let loaded = config::read(&file)?;
+            narrowed(loaded.plan, &services, listen.as_deref()).map_err(|problem| vec![problem])
+        })
+    });
+    app::Options { plan, reload, format, terminal: programs, until }
 }
 
 /// Finds and reads the plan, cuts it down to what was asked for, and decides how to show what happens. Problems and

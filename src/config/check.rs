@@ -1,23 +1,20 @@
 //! From what a person wrote to the `Plan`: compares values with each other and with the folder, fills in defaults.
 
-use std::{
-    collections::BTreeMap,
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     command::{commands, stop_command},
     defaults, language,
     names::{Names, Who},
     order::{Commands, Order},
+    paths::{cwd, env_files, file_globs, globs, relative, tidy},
     table::Report,
-    written::{self, At, Common, File, Strings},
+    written::{self, At, Common, File},
 };
 use crate::{
     error::Problem,
     model::FilePath,
-    plan::{Cache, Command, Globs, Health, Inputs, Plan, Port, Proxy, Restart, Service, Step, Stop, Swap, Watch},
+    plan::{Cache, Command, Health, Inputs, Plan, Port, Proxy, Restart, Service, Step, Stop, Swap, Watch},
 };
 
 /// Everything that steps and services are made from.
@@ -77,10 +74,10 @@ impl Checker<'_> {
         let who = Who::Step(index);
         let cwd = cwd(report, self.root, common);
         let inputs = match &common.inputs {
-            Some(inputs) => written_inputs(report, inputs),
+            Some(inputs) => written_inputs(report, self.root, inputs),
             None => Inputs::Everything,
         };
-        let outputs = globs(report, step.outputs.as_ref());
+        let outputs = file_globs(report, self.root, step.outputs.as_ref());
         let env_files = env_files(report, self.root, common);
         let run = self.commands.steps[index].clone()?;
         Some(Step {
@@ -111,10 +108,10 @@ impl Checker<'_> {
         swap_fits_port(report, service);
         let health = health(report, service.health.as_ref(), port);
         let stop = stop(report, service.stop.as_ref());
-        let assets = globs(report, service.assets.as_ref());
+        let assets = file_globs(report, self.root, service.assets.as_ref());
         let env_files = env_files(report, self.root, common);
         port_in_env(report, common);
-        let written = common.inputs.as_ref().map(|inputs| written_inputs(report, inputs));
+        let written = common.inputs.as_ref().map(|inputs| written_inputs(report, self.root, inputs));
         let run = self.commands.services[index].clone()?;
         let after = self.order.steps_before(who);
         let inputs = written.unwrap_or_else(|| if after.is_empty() { language::inputs(&run) } else { Inputs::None });
@@ -283,75 +280,15 @@ fn stop(report: &mut Report, written: Option<&written::Stop>) -> Stop {
     }
 }
 
-fn written_inputs(report: &mut Report, written: &written::Inputs) -> Inputs {
+fn written_inputs(report: &mut Report, root: &Path, written: &written::Inputs) -> Inputs {
     match written {
         written::Inputs::Tool(tool) => Inputs::Tool(*tool),
-        written::Inputs::Globs(patterns) if patterns.value.is_empty() => Inputs::None,
-        written::Inputs::Globs(patterns) => Inputs::Globs(globs(report, Some(patterns))),
+        written::Inputs::Globs(patterns) => Inputs::Globs(file_globs(report, root, Some(patterns))),
     }
-}
-
-/// Patterns; each one that is none is a problem at its own place.
-fn globs(report: &mut Report, written: Option<&Strings>) -> Globs {
-    let Some(written) = written else { return Globs::default() };
-    let mut good = Vec::new();
-    for pattern in &written.value {
-        let text = pattern.value.strip_prefix('!').unwrap_or(&pattern.value);
-        let problem = if text.trim().is_empty() {
-            Some(Problem::new("an empty pattern matches nothing"))
-        } else if text.starts_with('/') || text.starts_with('~') {
-            let problem = Problem::new(format!("the pattern `{}` is not relative", pattern.value));
-            Some(problem.hint("patterns are relative to the folder of dev.toml; `../lib/**` reaches outside of it"))
-        } else {
-            let compiled = Globs::new(std::slice::from_ref(&pattern.value));
-            compiled.err().map(|(_, why)| Problem::new(format!("`{}` is not a pattern: {why}", pattern.value)))
-        };
-        match problem {
-            Some(problem) => report.problem(problem, pattern.span.clone()),
-            None => good.push(pattern.value.clone()),
-        }
-    }
-    if !good.is_empty() && good.len() == written.value.len() && good.iter().all(|pattern| pattern.starts_with('!')) {
-        let problem = Problem::new("these patterns only take paths out: nothing matches");
-        report.problem(problem.hint("put `\"**\"` before them for everything else"), written.span.clone());
-    }
-    Globs::new(&good).unwrap_or_default()
-}
-
-fn cwd(report: &mut Report, root: &Path, common: &Common) -> PathBuf {
-    let Some(cwd) = &common.cwd else { return root.to_path_buf() };
-    let folder = tidy(&root.join(&cwd.value));
-    if !folder.is_dir() {
-        let problem = match folder.exists() {
-            true => Problem::new(format!("`{}` is not a folder", cwd.value)),
-            false => Problem::new(format!("the folder `{}` does not exist", cwd.value)),
-        };
-        report.problem(problem.hint("`cwd` is relative to the folder of dev.toml"), cwd.span.clone());
-    }
-    folder
 }
 
 fn env(common: &Common) -> BTreeMap<String, String> {
     common.env.iter().map(|(name, value)| (name.value.clone(), value.clone())).collect()
-}
-
-fn env_files(report: &mut Report, root: &Path, common: &Common) -> Vec<FilePath> {
-    let mut files = Vec::new();
-    for file in common.env_files.iter().flat_map(|files| &files.value) {
-        let path = tidy(&root.join(&file.value));
-        if file.value.is_empty() {
-            report.problem(Problem::new("the name of this file is empty"), file.span.clone());
-        } else if path.is_dir() {
-            report.problem(Problem::new(format!("`{}` is a folder, not a file", file.value)), file.span.clone());
-        } else {
-            if !path.exists() {
-                let warning = Problem::new(format!("`{}` does not exist", file.value));
-                report.warning(warning.hint("it is read as soon as it does"), file.span.clone());
-            }
-            files.push(relative(root, &path).into());
-        }
-    }
-    files
 }
 
 /// The program file that the command names, if it lies in the tree.
@@ -362,30 +299,4 @@ pub(super) fn program(root: &Path, cwd: &Path, run: &Command) -> Option<FilePath
     }
     let path = tidy(&cwd.join(word));
     path.strip_prefix(root).ok().map(FilePath::from)
-}
-
-/// `path` as the plan names it: below `root`, or with leading `..`, or absolute where they share nothing.
-fn relative(root: &Path, path: &Path) -> PathBuf {
-    if let Ok(inside) = path.strip_prefix(root) {
-        return inside.to_path_buf();
-    }
-    let shared = root.components().zip(path.components()).take_while(|(a, b)| a == b).count();
-    if shared <= 1 {
-        return path.to_path_buf();
-    }
-    let ups = root.components().skip(shared).map(|_| Component::ParentDir);
-    ups.chain(path.components().skip(shared)).collect()
-}
-
-/// Without `.` and `..`, as far as names tell.
-pub(super) fn tidy(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => _ = tidy.pop(),
-            other => tidy.push(other),
-        }
-    }
-    tidy
 }

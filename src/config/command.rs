@@ -51,6 +51,12 @@ fn command_of(report: &mut Report, common: &Common, known: &[&str]) -> Option<Co
         let problem = Problem::new("`shell` has no effect: an array is never given to a shell");
         report.problem(problem.hint("write `run` as one string, or leave `shell` out"), shell.span.clone());
     }
+    if let Some(shell) = shell
+        && let Err(why) = Command::parse("true", &[], Some(&shell.value))
+    {
+        report.problem(Problem::new(why), shell.span.clone());
+        return None;
+    }
     let command = parsed(report, run, shell.map(|shell| &*shell.value), known)?;
     near_misses(report, run, known);
     Some(command)

@@ -24,7 +24,7 @@ pub fn parse_over(
     file: &Path,
     outer: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<(String, String)>, Vec<Problem>> {
-    let start = text.starts_with('\u{feff}').then_some('\u{feff}'.len_utf8()).unwrap_or(0);
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut parser = Parser { text, at: start, variables: Vec::new(), outer, problems: Vec::new() };
     while parser.at < text.len() {
         if let Err((problem, span)) = parser.line() {

@@ -112,7 +112,8 @@ fn without_wrappers<'w>(mut words: &'w [&'w str]) -> &'w [&'w str] {
     while let Some((first, rest)) = words.split_first() {
         let assigns = first.contains('=') && !first.contains('/');
         let name = first.rsplit('/').next().unwrap_or(first);
-        if !WRAPPERS.contains(&name) && !assigns && !(wrapped && first.starts_with('-')) {
+        let skipped = WRAPPERS.contains(&name) || assigns || (wrapped && first.starts_with('-'));
+        if !skipped {
             break;
         }
         wrapped = true;

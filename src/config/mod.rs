@@ -11,6 +11,7 @@ mod language;
 mod names;
 mod order;
 mod parse;
+mod paths;
 mod table;
 mod units;
 mod words;

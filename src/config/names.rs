@@ -123,6 +123,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
     match did_you_mean(name, known.iter().copied()) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None if known.is_empty() => problem.hint(format!("there are no {what}s")),
+        None if known.len() == 1 => problem.hint(format!("the only {what} is `{}`", known[0])),
         None => {
             let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
             problem.hint(format!("the {what}s are {}", known.join(", ")))

@@ -203,6 +203,9 @@ fn describe_circle(names: &Names, circle: &[&Edge]) -> Problem {
         message.push_str(&format!("{link} {whom}"));
     }
     let problem = Problem::new(message);
+    if circle.len() == 1 {
+        return problem.hint("name others, or nobody");
+    }
     match circle.iter().find(|edge| matches!(edge.why, Why::Position)) {
         Some(edge) => {
             let (later, earlier) = (names.of(edge.from), names.of(edge.to));

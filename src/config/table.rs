@@ -53,7 +53,7 @@ impl Report {
 /// One table whose keys are known.
 pub(super) struct Table<'t, 'i> {
     /// How messages call it, such as "`[watch]`".
-    title: String,
+    pub(super) title: String,
     entries: &'t DeTable<'i>,
     /// Its header, or the whole of an inline table.
     pub(super) span: Range<usize>,
@@ -174,12 +174,18 @@ impl<'t, 'i> Table<'t, 'i> {
 
     /// One of these words.
     pub(super) fn choice<T: Copy>(&self, report: &mut Report, key: &str, words: &[(&str, T)]) -> Option<At<T>> {
-        let text = self.string(report, key)?;
+        let value = self.get(key)?;
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let DeValue::String(text) = value.get_ref() else {
+            let problem = Problem::new(format!("`{key}` must be a string, not {}", kind(value.get_ref())));
+            report.problem(problem.hint(format!("it can be {}", listed(&names))), value.span());
+            return None;
+        };
+        let text = At::new(text.to_string(), value.span());
         let found = words.iter().find(|(word, _)| *word == text.value);
         if let Some((_, value)) = found {
             return Some(At::new(*value, text.span));
         }
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let problem = Problem::new(format!("`{key}` cannot be `{}`", text.value)).hint(choose(&text.value, &names));
         report.problem(problem, text.span);
         None
@@ -192,7 +198,10 @@ impl<'t, 'i> Table<'t, 'i> {
             DeValue::Table(entries) => Some(Table::new(report, title, entries, value.span(), known)),
             other => {
                 let problem = Problem::new(format!("`{key}` must be a table, not {}", kind(other)));
-                let hint = format!("its keys are {}", listed(known));
+                let hint = match other {
+                    DeValue::Array(_) if title.contains('[') => format!("there is only one: {title}"),
+                    _ => format!("its keys are {}", listed(known).replace(" or ", " and ")),
+                };
                 report.problem(problem.hint(hint), value.span());
                 None
             }

@@ -219,6 +219,13 @@ pub enum Fact {
         /// What the new instance met.
         why: String,
     },
+    /// The proxy accepts requests.
+    Listening {
+        /// What to open in a browser.
+        url: String,
+        /// Every address it listens on.
+        addresses: Vec<String>,
+    },
     /// Something a person should know.
     Note {
         /// One line.

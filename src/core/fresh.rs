@@ -1,15 +1,15 @@
 //! What requests are to wait for: the gate of each service, computed from the state; and what is out of date.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     Core,
     fact::Fact,
     gate::{Awaiting, Gate, Gates},
     service::{CRASH_LOOP, Next, Purpose},
-    step::{Outcome, StepNode},
+    step::Outcome,
 };
-use crate::model::{Report, Time};
+use crate::model::{Report, RunId, Time};
 
 /// Milliseconds for people and programs, to a tenth.
 pub(super) fn millis(time: Duration) -> f64 {
@@ -222,17 +222,16 @@ impl Core {
         }
     }
 
-    /// Whether the runs of this step or service are what the gate of `service` waits for: then a request of theirs to
-    /// it would wait for itself.
-    pub fn is_awaited_by(&self, run: crate::model::RunId, service: &str) -> bool {
-        let Some(index) = self.services.iter().position(|node| &*node.plan.name == service) else { return false };
-        let steps: Vec<&StepNode> = self.graph.before_service[index].iter().map(|step| &self.steps[*step]).collect();
-        steps.iter().any(|step| step.run() == Some(run))
-            || self.services[index].candidate().is_some_and(|candidate| candidate.run == run)
-            || self.services[index]
-                .plan
-                .needs
-                .iter()
-                .any(|needed| self.services[*needed].candidate().is_some_and(|candidate| candidate.run == run))
+    /// For each service the runs that its gate waits for: a request of theirs to it would wait for itself.
+    pub fn awaited(&self) -> HashMap<String, Vec<RunId>> {
+        let services = self.services.iter().enumerate();
+        services.map(|(index, service)| (service.plan.name.to_string(), self.awaited_by(index))).collect()
+    }
+
+    fn awaited_by(&self, index: usize) -> Vec<RunId> {
+        let steps = self.graph.before_service[index].iter().filter_map(|step| self.steps[*step].run());
+        let needed = self.services[index].plan.needs.iter().chain([&index]);
+        let candidates = needed.filter_map(|node| self.services[*node].candidate()).map(|candidate| candidate.run);
+        steps.chain(candidates).collect()
     }
 }

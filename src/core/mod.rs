@@ -128,6 +128,21 @@ impl Core {
         }
     }
 
+    /// What is known from earlier about how long a step's run or a service's start takes.
+    pub fn recall(&mut self, name: &str, took: Duration) {
+        for step in self.steps.iter_mut().filter(|step| &*step.plan.name == name) {
+            step.took = Some(took);
+        }
+        for service in self.services.iter_mut().filter(|service| &*service.plan.name == name) {
+            service.took = Some(took);
+        }
+    }
+
+    /// What a tool chain said that this step or service reads, if that still holds.
+    pub fn learned(&self, name: &str) -> Option<Arc<Learned>> {
+        self.learned.get(name).cloned()
+    }
+
     /// The plan in force.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan

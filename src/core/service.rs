@@ -86,6 +86,8 @@ pub(super) struct Instance {
 pub(super) struct Failed {
     pub(super) made: MadeOf,
     pub(super) report: Arc<Report>,
+    /// When it was decided to start it, and when it had failed.
+    pub(super) tried: (Time, Time),
 }
 
 /// `None => (Clearing =>) Starting => None`, or after a crash `Pause => Starting`.
@@ -193,11 +195,10 @@ impl ServiceNode {
 
     /// Whether the newest instance was starting at some moment from `first` to `last`.
     pub(super) fn was_starting(&self, first: Time, last: Time) -> bool {
-        match (self.candidate(), &self.live) {
-            (Some(candidate), _) => last >= candidate.began,
-            (None, Some(live)) => last >= live.began && first < live.since,
-            (None, None) => false,
-        }
+        let overlaps = |(began, ended): (Time, Time)| last >= began && first < ended;
+        self.candidate().is_some_and(|candidate| last >= candidate.began)
+            || self.live.as_ref().is_some_and(|live| overlaps((live.began, live.since)))
+            || self.failed.as_ref().is_some_and(|failed| overlaps(failed.tried))
     }
 
     /// The candidate, if one is starting.

@@ -389,7 +389,8 @@ impl Core {
         let name = service.plan.name.clone();
         let revision = candidate.made.revision;
         if candidate.purpose == Purpose::Swap {
-            service.failed = Some(Failed { made: candidate.made.clone(), report: Arc::new(report.clone()) });
+            let tried = (candidate.began, self.now);
+            service.failed = Some(Failed { made: candidate.made.clone(), report: Arc::new(report.clone()), tried });
         }
         let fall_back = service.good.clone().filter(|good| {
             service.live.is_none()
@@ -433,7 +434,7 @@ impl Core {
             None
         } else if service.plan.restart == Restart::No {
             let report = Arc::new(report.clone());
-            service.failed = Some(Failed { made: live.made, report });
+            service.failed = Some(Failed { made: live.made, report, tried: (live.began, live.since) });
             None
         } else {
             service.crashes += 1;
@@ -446,14 +447,15 @@ impl Core {
 
     /// A restart after a crash did not come up either.
     fn crash_again(&mut self, index: usize, candidate: Candidate, report: Report) {
-        let Candidate { made, run, .. } = candidate;
+        let Candidate { made, run, began, .. } = candidate;
         let service = &mut self.services[index];
         service.crashes += 1;
         let pause = service.pause();
         let name = service.plan.name.clone();
         let revision = made.revision;
         if service.crashes >= CRASH_LOOP {
-            service.failed = Some(Failed { made: made.clone(), report: Arc::new(report.clone()) });
+            let tried = (began, self.now);
+            service.failed = Some(Failed { made: made.clone(), report: Arc::new(report.clone()), tried });
         }
         service.next = Next::Pause { made, until: self.now + pause };
         let serving = format!("it is started again in {pause:?}");

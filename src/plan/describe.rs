@@ -30,7 +30,7 @@ pub fn describe(plan: &Plan) -> String {
 pub fn time(time: Duration) -> String {
     let micros = time.as_micros();
     let millis = time.as_millis();
-    if micros % 1_000 != 0 {
+    if !micros.is_multiple_of(1_000) {
         return format!("{}ms", micros as f64 / 1_000.0);
     }
     if millis == 0 {
@@ -133,6 +133,7 @@ fn starts_step(plan: &Plan, index: usize, step: &Step) -> String {
         Inputs::Everything => {
             reasons.push("any file changes that is not ignored and no output (no `inputs`)".to_owned())
         }
+        Inputs::Globs(globs) if globs.is_empty() => {}
         Inputs::Globs(globs) => reasons.push(format!("a file changes in {}", patterns(globs))),
         Inputs::Tool(tool) => reasons.push(format!("a file changes that {} says it reads", tool_name(*tool))),
     }
@@ -154,7 +155,8 @@ fn starts_service(plan: &Plan, service: &Service) -> String {
     let mut reasons = Vec::new();
     let used = service.uses.iter().map(|index| format!("the artifact of {}", plan.steps[*index].name));
     reasons.extend(used);
-    for index in service.after.iter().filter(|index| !service.uses.contains(index)) {
+    let followed = service.after.iter().filter(|index| service.follows_steps() && !service.uses.contains(index));
+    for index in followed {
         let step = &plan.steps[*index];
         if !step.outputs.is_empty() {
             reasons.push(format!("the outputs of {}", step.name));
@@ -168,6 +170,7 @@ fn starts_service(plan: &Plan, service: &Service) -> String {
     match &service.inputs {
         Inputs::None => {}
         Inputs::Everything => reasons.push("any file that is not ignored (no `inputs`)".to_owned()),
+        Inputs::Globs(globs) if globs.is_empty() => {}
         Inputs::Globs(globs) => reasons.push(patterns(globs)),
         Inputs::Tool(tool) => reasons.push(format!("what {} says it reads", tool_name(*tool))),
     }

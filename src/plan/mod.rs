@@ -106,7 +106,7 @@ pub enum Inputs {
     None,
     /// Everything that is not ignored and not an output of this step or of one that is not before it.
     Everything,
-    /// What matches.
+    /// What matches. The empty set is `inputs = []` as a person wrote it (see `Service::follows_steps`).
     Globs(Globs),
     /// What the tool chain says that it consists of; until it has answered, what `Tool::broad` matches.
     Tool(Tool),
@@ -302,6 +302,14 @@ impl Tool {
                     || matches!(name, "Cargo.toml" | "Cargo.lock" | "config.toml" | "rust-toolchain.toml")
             }
         }
+    }
+}
+
+impl Service {
+    /// Whether a changed output of a step before it restarts it (or a run of such a step that declares none). Not with
+    /// `inputs = []`: then only an artifact or program file that its command names, its env files and its config do.
+    pub fn follows_steps(&self) -> bool {
+        !matches!(&self.inputs, Inputs::Globs(globs) if globs.is_empty())
     }
 }
 

@@ -216,6 +216,7 @@ struct Guard {
 impl Guard {
     /// Until the whole tree is gone.
     fn watch(mut self) {
+        self.obey(); // what came together with the first order
         loop {
             let reaped = self.tree.reap();
             if let Some(exit) = reaped.leader {
@@ -272,17 +273,14 @@ impl Guard {
         let spoken = fds.get(1).and_then(PollFd::any).unwrap_or(false);
         let mut ended = [0; 64];
         while matches!(self.wakes.read(&mut ended), Ok(1..)) {}
-        if spoken {
-            self.obey();
+        if spoken && !self.line.hear().unwrap_or(false) {
+            let since = self.clock.now();
+            self.state = State::Lost { since, stopping: Stopping::kill(None, since) };
         }
+        self.obey();
     }
 
     fn obey(&mut self) {
-        if !self.line.hear().unwrap_or(false) {
-            let since = self.clock.now();
-            self.state = State::Lost { since, stopping: Stopping::kill(None, since) };
-            return;
-        }
         while let Some(order) = Order::take(&mut self.line.heard) {
             match order {
                 Order::Stop(StopHow::Ask) => {

@@ -1,1 +1,144 @@
-//! Requests: held, sent on, answered.
+//! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
+//!
+//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `route`, `own`), `desk` lets in or holds
+//! (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes
+//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
+
+mod settings;
+
+mod connection;
+mod listener;
+mod shared;
+
+mod headers;
+mod host;
+mod route;
+
+mod admission;
+mod client;
+mod desk;
+mod gate;
+mod peers;
+mod queue;
+
+mod body;
+mod forward;
+mod instance;
+mod pool;
+mod wire;
+
+mod download;
+mod frames;
+mod sse;
+mod tunnel;
+
+mod events;
+mod own;
+mod pages;
+mod refusal;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+
+pub use self::settings::{Caller, Feeds, Limits, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
+use self::shared::{Life, Shared};
+use crate::{error::Problem, model::RunId};
+
+/// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every method
+/// may be called from any task. Dropping it ends it at once; `shutdown` ends it decently.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    notes: Vec<String>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Proxy {
+    /// Listens and serves. Until gates say otherwise every request is held.
+    ///
+    /// # Errors
+    ///
+    /// The port is taken (and was written down, or the next hundred are taken, too), or the address is not of this
+    /// machine.
+    pub async fn start(settings: Settings, feeds: Feeds) -> Result<Proxy, Problem> {
+        let bound = listener::bind(&settings.listen).await?;
+        let shared = Arc::new(Shared::new(settings, feeds, bound.reach));
+        let addresses = bound.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let mut tasks = JoinSet::new();
+        for listener in bound.listeners {
+            tasks.spawn(listener::accept(listener, Arc::clone(&shared)));
+        }
+        Ok(Proxy { shared, addresses, notes: bound.notes, tasks: Mutex::new(tasks) })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// What a person should know about that: another port than usual, reachable from the network.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    /// An instance listens at `addrs` (the first that takes connections is used). To be called before its gate opens;
+    /// requests for an instance that is not known wait.
+    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>) {
+        self.shared.instances.add(run, addrs);
+    }
+
+    /// Sends an instance nothing more: its idle connections close right now, its tunnels and event streams end within a
+    /// second. Resolves when its last request has been answered, or after `limit`; what is left then goes on until it
+    /// is done or its process ends. To be called after another gate has been told. An unknown run is drained.
+    pub async fn drain(&self, run: RunId, limit: Duration) {
+        let Some(instance) = self.shared.instances.get(run) else { return };
+        instance.drain();
+        // After the limit it counts as drained, whatever is left.
+        let _ = tokio::time::timeout(limit, instance.emptied()).await;
+    }
+
+    /// An instance's process has exited. What it still sent is delivered; what it can no longer answer goes to the next
+    /// instance if that is safe, and fails if not.
+    pub fn gone(&self, run: RunId) {
+        self.shared.instances.gone(run);
+    }
+
+    /// How many requests, tunnels and streams an instance still has.
+    pub fn in_flight(&self, run: RunId) -> u64 {
+        self.shared.instances.get(run).map_or(0, |instance| instance.in_flight())
+    }
+
+    /// Other hosts, hold limit or services from now on. Requests that are on their way keep theirs.
+    pub fn configure(&self, rules: Rules) {
+        self.shared.learn(rules);
+    }
+
+    /// The numbers now.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Stops accepting, refuses what is held, says `Connection: close`, ends tunnels, and waits for what is under way,
+    /// at most `Limits::shutdown` (2 s). Then everything is cut.
+    pub async fn shutdown(&self) {
+        self.shared.life.send_replace(Life::Closing);
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
+        let limit = self.shared.limits.parting;
+        let instances = self.shared.instances.all();
+        instances.iter().for_each(|instance| instance.drain());
+        // Tunnels are no part of the connections above; they end by themselves within this time.
+        let ended = async {
+            for instance in &instances {
+                instance.emptied().await
+            }
+        };
+        let _ = tokio::time::timeout(limit, ended).await;
+        instances.iter().for_each(|instance| self.shared.instances.gone(instance.run));
+    }
+}

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::disk;
+use super::{Refusal, disk};
 use crate::error::Problem;
 
 /// Held while it lives. The file holds the pid, for whoever finds it locked.
@@ -20,19 +20,20 @@ impl Lock {
     ///
     /// # Errors
     /// Another process holds it, or the file cannot be made.
-    pub(super) fn take(folder: &Path) -> Result<(Lock, Option<String>), Problem> {
+    pub(super) fn take(folder: &Path) -> Result<(Lock, Option<String>), Refusal> {
         let path = folder.join("lock");
-        let mut file = disk::open_or_make(&path).map_err(|error| disk::problem("open", &path, &error))?;
+        let mut file =
+            disk::open_or_make(&path).map_err(|error| Refusal::Failed(disk::problem("open", &path, &error)))?;
         let note = match file.try_lock() {
             Ok(()) => None,
-            Err(TryLockError::WouldBlock) => return Err(held(&mut file)),
+            Err(TryLockError::WouldBlock) => return Err(Refusal::Taken(held(&mut file))),
             Err(TryLockError::Error(error)) => {
                 Some(format!("`{}` cannot be locked ({error}): a second devloop would not be noticed", path.display()))
             }
         };
         let pid = format!("{}\n", std::process::id());
         let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes()));
-        written.map_err(|error| disk::problem("write", &path, &error))?;
+        written.map_err(|error| Refusal::Failed(disk::problem("write", &path, &error)))?;
         Ok((Lock { file }, note))
     }
 }

@@ -32,6 +32,24 @@ use crate::{
 /// The folder's name below the project's root.
 pub const FOLDER: &str = ".devloop";
 
+/// Why `.devloop` cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// Another devloop runs in this project.
+    Taken(Problem),
+    /// It cannot be made or written.
+    Failed(Problem),
+}
+
+impl Refusal {
+    /// What to tell a person.
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Refusal::Taken(problem) | Refusal::Failed(problem) => problem,
+        }
+    }
+}
+
 /// How long a kept artifact may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -63,13 +81,9 @@ impl Store {
     ///
     /// # Errors
     /// Another devloop has it open (with its pid and how to reach it), or the folder cannot be written.
-    pub fn open(root: &Path) -> Result<Store, Problem> {
+    pub fn open(root: &Path) -> Result<Store, Refusal> {
         let folder = root.join(FOLDER);
-        disk::make_folder(&folder).map_err(|error| disk::problem("make", &folder, &error))?;
-        let ignore = folder.join(".gitignore");
-        if !ignore.exists() {
-            disk::write_whole(&ignore, b"*\n").map_err(|error| disk::problem("write", &ignore, &error))?;
-        }
+        prepare(&folder).map_err(Refusal::Failed)?;
         let (lock, lock_note) = Lock::take(&folder)?;
         let (state, state_note) = State::read(&folder.join("state.json"));
         let outs = Outs::new(folder.join("artifacts"));
@@ -243,6 +257,16 @@ impl Drop for Store {
         // nobody is left to be told; the old file is still good
         let _ = self.save();
     }
+}
+
+/// Makes the folder, and makes git ignore it.
+fn prepare(folder: &Path) -> Result<(), Problem> {
+    disk::make_folder(folder).map_err(|error| disk::problem("make", folder, &error))?;
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        disk::write_whole(&ignore, b"*\n").map_err(|error| disk::problem("write", &ignore, &error))?;
+    }
+    Ok(())
 }
 
 /// A file name for a step of any name: what is not plain is written as `%` and hexadecimal digits.

@@ -22,6 +22,11 @@ impl Clock {
         Time::from_start(self.start.elapsed())
     }
 
+    /// Takes `time` out again, as if it had not passed: devloop stood still (Ctrl-Z) and nothing could happen.
+    pub fn forget(&mut self, time: Duration) {
+        self.start += time;
+    }
+
     /// The instant that shows `time`, for timers.
     pub fn instant(&self, time: Time) -> Instant {
         self.start + time.since_start()

@@ -2,13 +2,15 @@
 //! elsewhere the answers are "not known", and every caller treats that as such.
 
 mod clock;
+mod environment;
 mod processes;
 mod sockets;
 
 pub use self::{
     clock::{Clock, unix_time},
+    environment::environment,
     processes::{
         all_processes, command_line, descendants, is_zombie, open_for_writing, parent, started_at, variable_of,
     },
-    sockets::{Listener, listeners_on, listening, pid_of_peer},
+    sockets::{Listener, have_left, listeners_on, listening, pid_of_peer, pids_of_peers},
 };

@@ -20,13 +20,14 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     found
 }
 
-/// The command line, words joined by spaces, at most 200 characters; none if it is gone or not ours to see.
+/// The command line, words joined by spaces, on one line of at most 200 characters; none if it is gone or not ours to see.
 #[cfg(target_os = "linux")]
 pub fn command_line(pid: u32) -> Option<String> {
     let raw = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<_> = raw.split(|byte| *byte == 0).filter(|word| !word.is_empty()).collect();
     let line: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-    (!line.is_empty()).then(|| line.join(" ").chars().take(200).collect())
+    let visible = |character: char| if character.is_control() { ' ' } else { character };
+    (!line.is_empty()).then(|| line.join(" ").chars().take(200).map(visible).collect())
 }
 
 /// The regular files that `pid` itself has open for writing.

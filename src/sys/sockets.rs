@@ -29,6 +29,17 @@ pub fn pid_of_peer(local: SocketAddr, peer: SocketAddr) -> Option<u32> {
     imp::pid_of_peer(local, peer)
 }
 
+/// The processes that hold the other ends of these connections (`(local, peer)`, as in `pid_of_peer`), in one look.
+pub fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u32>> {
+    imp::pids_of_peers(connections)
+}
+
+/// Which of these connections (`(local, peer)`) the other side has closed although its end cannot be read yet, because
+/// unread data stands before it. Only known for peers on this machine; false where the OS does not tell.
+pub fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
+    imp::have_left(connections)
+}
+
 #[cfg(target_os = "linux")]
 mod imp {
     use std::{
@@ -40,6 +51,8 @@ mod imp {
 
     const ESTABLISHED: &str = "01";
     const LISTEN: &str = "0A";
+    /// FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK: the states of a socket whose owner has closed it.
+    const LEFT: [&str; 4] = ["04", "05", "0B", "09"];
 
     struct Row {
         local: SocketAddr,
@@ -72,6 +85,39 @@ mod imp {
             .into_iter()
             .find(|row| row.state == ESTABLISHED && same(row.local, peer) && same(row.remote, local))?;
         owners(&HashSet::from([row.inode])).into_values().next()
+    }
+
+    pub(super) fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u32>> {
+        let table = table();
+        let rows = by_ends(&table);
+        let inodes: Vec<Option<u64>> = connections
+            .iter()
+            .map(|(local, peer)| rows.get(&(end(*peer), end(*local))).filter(|row| row.state == ESTABLISHED))
+            .map(|row| row.map(|row| row.inode))
+            .collect();
+        let wanted: HashSet<u64> = inodes.iter().flatten().copied().collect();
+        if wanted.is_empty() {
+            return vec![None; connections.len()];
+        }
+        let owners = owners(&wanted);
+        inodes.iter().map(|inode| owners.get(&(*inode)?).copied()).collect()
+    }
+
+    pub(super) fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
+        let table = table();
+        let rows = by_ends(&table);
+        let left = |row: &&Row| LEFT.contains(&row.state.as_str());
+        connections.iter().map(|(local, peer)| rows.get(&(end(*peer), end(*local))).is_some_and(left)).collect()
+    }
+
+    fn by_ends(table: &[Row]) -> HashMap<(End, End), &Row> {
+        table.iter().map(|row| ((end(row.local), end(row.remote)), row)).collect()
+    }
+
+    type End = (IpAddr, u16);
+
+    fn end(addr: SocketAddr) -> End {
+        (addr.ip().to_canonical(), addr.port())
     }
 
     fn same(a: SocketAddr, b: SocketAddr) -> bool {
@@ -154,6 +200,14 @@ mod imp {
     pub(super) fn pid_of_peer(_local: SocketAddr, _peer: SocketAddr) -> Option<u32> {
         None
     }
+
+    pub(super) fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u32>> {
+        vec![None; connections.len()]
+    }
+
+    pub(super) fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
+        vec![false; connections.len()]
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -177,7 +231,22 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, peer) = listener.accept().unwrap();
-        assert_eq!(pid_of_peer(server.local_addr().unwrap(), peer), Some(std::process::id()));
+        let local = server.local_addr().unwrap();
+        assert_eq!(pid_of_peer(local, peer), Some(std::process::id()));
+        assert_eq!(pids_of_peers(&[(local, peer), (peer, peer)]), [Some(std::process::id()), None]);
+        assert_eq!(have_left(&[(local, peer)]), [false]);
         drop(client);
+    }
+
+    #[test]
+    fn a_peer_that_closed_behind_unread_data_has_left() {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, peer) = listener.accept().unwrap();
+        client.set_nonblocking(true).unwrap();
+        while client.write(&[0; 65536]).is_ok() {}
+        drop(client);
+        assert_eq!(have_left(&[(server.local_addr().unwrap(), peer)]), [true]);
     }
 }

@@ -11,3 +11,6 @@ pub use self::{
     sanitize::sanitize,
     stamp::Stamp,
 };
+
+#[cfg(test)]
+mod tests;

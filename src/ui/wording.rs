@@ -55,6 +55,7 @@ pub(super) fn say(fact: &Fact) -> Said {
         | Fact::Exclusive { .. } => say_service(fact),
         Fact::PlanChanged { .. }
         | Fact::PlanInvalid { .. }
+        | Fact::Listening { .. }
         | Fact::Note { .. }
         | Fact::AtRest { .. }
         | Fact::Quitting { .. } => say_other(fact),
@@ -156,6 +157,7 @@ fn say_other(fact: &Fact) -> Said {
             title: format!("the old plan stays: {}", report.title),
             details: report_details(report),
         },
+        Fact::Listening { url, .. } => neutral(format!("listening on {url}")),
         Fact::Note { text, hint } => Said {
             tone: Tone::Attention,
             title: text.clone(),

@@ -1,0 +1,307 @@
+//! What effects ask for is carried out: at once where that is quick, else in a task that answers with an event.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
+
+use super::{App, Happening, Leaving, Until, launch, lock, stamp};
+use crate::{
+    core::{
+        event::{BatchId, Effect, Event, Spawn},
+        fact::Fact,
+    },
+    health::{self, Heard, Notify, Outcome, Socket, Target},
+    model::{Artifact, Digest, Exit, FilePath, Report, RunId},
+    plan::{Cache, Service, Step},
+    process::Lease,
+    store::{Keep, Store},
+    toolchain::{self, Question},
+    watch::Examined,
+};
+
+/// The keys and results of runs whose artifacts may be kept.
+pub(super) type Keys = Arc<Mutex<HashMap<RunId, Made>>>;
+
+/// What is known about an artifact that may be kept.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) key: Option<Digest>,
+    pub(super) artifact: Option<Artifact>,
+    pub(super) keep: Option<Keep>,
+}
+
+/// What belongs to a run while it lasts.
+#[derive(Default)]
+pub(super) struct Run {
+    pub(super) port: Option<u16>,
+    /// Given back when the run is over.
+    pub(super) _lease: Option<Lease>,
+    pub(super) heard: Option<Heard>,
+    pub(super) notify: Option<Notify>,
+    pub(super) probe: Option<AbortHandle>,
+    pub(super) is_service: bool,
+}
+
+impl App {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Digest { batch, paths } => self.digest(batch, paths),
+            Effect::LookUp { run, step, artifacts, reuse } => self.look_up(run, step, artifacts, reuse),
+            Effect::Spawn(spawn) => self.spawn(spawn),
+            Effect::Stop { run, how } => {
+                self.end_probe(run);
+                self.programs.stop(run, how);
+            }
+            Effect::Fence { run } => self.watcher.fence(run),
+            Effect::Examine { run, step, touched } => self.examine(run, step, touched),
+            Effect::Keep { run } => self.keep(run),
+            Effect::Collect { used } => self.collect(used),
+            Effect::AskInputs { name } => self.ask_inputs(&name),
+            Effect::Probe { run, service } => self.probe(run, service),
+            Effect::Drain { run, limit } => self.drain(run, limit),
+            Effect::RememberExclusive { service } => {
+                if let Err(error) = self.store.remember_exclusive(&service) {
+                    self.note(format!("cannot write down that `{service}` is exclusive: {error}"), None);
+                }
+            }
+            Effect::Reload => self.read_plan_again(),
+            Effect::Tell(fact) => self.tell(fact),
+            Effect::Leave => {
+                let leaving = std::mem::replace(&mut self.leaving, Leaving::No);
+                self.leaving = match leaving {
+                    Leaving::Asked(ending, shutdown) | Leaving::Left(ending, shutdown) => {
+                        Leaving::Left(ending, shutdown)
+                    }
+                    Leaving::No => Leaving::Left(super::Ending::Failed, None),
+                };
+            }
+        }
+    }
+
+    /// Prints and logs a fact, and does what follows from it outside of the core.
+    pub(super) fn tell(&mut self, fact: Fact) {
+        match &fact {
+            Fact::StepDone { step, took_ms, .. } => self.store.took(step, Duration::from_secs_f64(took_ms / 1000.0)),
+            Fact::Live { service, times, .. } => {
+                self.store.took(service, Duration::from_secs_f64((times.start_ms + times.ready_ms) / 1000.0));
+            }
+            Fact::AtRest { ok, .. } if self.until == Until::Settled => {
+                _ = self.inbox.send(Happening::Settled { ok: *ok });
+            }
+            _ => {}
+        }
+        self.log.fact(&serde_json::to_string(&fact).unwrap_or_default());
+        self.showing.fact(stamp(self.clock.now()), fact);
+    }
+
+    fn digest(&self, batch: BatchId, paths: Vec<FilePath>) {
+        let owners = self.runs.iter().filter(|(_, run)| run.is_service);
+        let owners = owners.filter_map(|(id, _)| self.programs.leader(*id)).collect();
+        let (watcher, inbox) = (self.watcher.clone(), self.inbox.clone());
+        tokio::spawn(async move {
+            let verdicts = watcher.digest(paths, owners).await;
+            send(&inbox, Event::Digested { batch, verdicts });
+        });
+    }
+
+    fn look_up(&self, run: RunId, step: Arc<Step>, artifacts: Vec<Artifact>, reuse: bool) {
+        let (watcher, store, inbox, keys) =
+            (self.watcher.clone(), self.store.clone(), self.inbox.clone(), self.keys.clone());
+        let (plan, os_env) = (self.plan.clone(), self.os_env.clone());
+        let learned = self.core.learned(&step.name);
+        tokio::spawn(async move {
+            let inputs = watcher.inputs_digest(plan.clone(), step.name.clone(), learned).await;
+            let work = move || {
+                let key = inputs.map(|inputs| launch::key(&plan, &step, &os_env, inputs, &artifacts));
+                let keep = if step.cache == Cache::Kept { Keep::Across } else { Keep::Session };
+                lock(&keys).insert(run, Made { key, artifact: None, keep: Some(keep) });
+                key.filter(|_| reuse).and_then(|key| store.lookup(key))
+            };
+            let found = tokio::task::spawn_blocking(work).await.ok().flatten();
+            send(&inbox, Event::LookedUp { run, found });
+        });
+    }
+
+    fn spawn(&mut self, spawn: Spawn) {
+        let run = spawn.run;
+        match self.prepare(&spawn) {
+            Ok((launch, known)) => {
+                self.runs.insert(run, known);
+                self.programs.launch(launch);
+            }
+            Err(problem) => {
+                let exit = Exit::NotStarted(problem.message.clone());
+                let mut report = Report::new("");
+                report.output = problem.causes;
+                report.hint = problem.hint;
+                send(&self.inbox, Event::Exited { run, exit, clue: None, report });
+            }
+        }
+    }
+
+    /// A run has ended and the core knows.
+    pub(super) fn over(&mut self, run: RunId) {
+        self.end_probe(run);
+        lock(&self.ears).remove(&run);
+        if self.runs.remove(&run).is_some_and(|known| known.is_service)
+            && let Some(proxy) = &self.proxy
+        {
+            proxy.gone(run);
+        }
+    }
+
+    fn end_probe(&mut self, run: RunId) {
+        if let Some(probe) = self.runs.get_mut(&run).and_then(|known| known.probe.take()) {
+            probe.abort();
+        }
+    }
+
+    fn examine(&self, run: RunId, step: Arc<Step>, touched: Vec<FilePath>) {
+        let (watcher, store, inbox, keys) =
+            (self.watcher.clone(), self.store.clone(), self.inbox.clone(), self.keys.clone());
+        tokio::spawn(async move {
+            let Examined { changed, foreign } = watcher.examine(step.clone(), touched).await;
+            let made = tokio::task::spawn_blocking(move || made(&store, &step, run)).await;
+            let (artifact, missing) = made.unwrap_or_default();
+            if let Some(known) = lock(&keys).get_mut(&run) {
+                known.artifact.clone_from(&artifact);
+            }
+            send(&inbox, Event::Examined { run, changed, foreign, artifact, missing });
+        });
+    }
+
+    fn keep(&self, run: RunId) {
+        let Some(Made { key: Some(key), artifact: Some(artifact), keep: Some(keep) }) = lock(&self.keys).remove(&run)
+        else {
+            return;
+        };
+        let (store, teller) = (self.store.clone(), self.showing.teller(self.clock));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.keep(key, &artifact, keep) {
+                teller.note(format!("the artifact of `{}` cannot be kept: {error}", artifact.step));
+            }
+        });
+    }
+
+    fn collect(&self, used: Vec<RunId>) {
+        lock(&self.keys).retain(|run, _| used.contains(run));
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || store.collect(&used));
+    }
+
+    fn ask_inputs(&self, name: &Arc<str>) {
+        let Some(question) = self.question(name) else { return };
+        let (inbox, name, teller) = (self.inbox.clone(), name.clone(), self.showing.teller(self.clock));
+        tokio::spawn(async move {
+            match toolchain::ask(question).await {
+                Ok(reads) => send(&inbox, Event::Learned { name, reads }),
+                Err(why) => teller.note(format!("cannot find out what `{name}` reads: {why}; everything counts")),
+            }
+        });
+    }
+
+    fn question(&self, name: &str) -> Option<Question> {
+        let step = self.plan.steps.iter().find(|step| &*step.name == name)?;
+        let crate::plan::Inputs::Tool(tool) = step.inputs else { return None };
+        Some(Question {
+            tool,
+            cwd: step.cwd.clone(),
+            root: self.plan.root.clone(),
+            command: launch::bare_words(step),
+            env: launch::declared_env(&self.os_env, &step.env),
+        })
+    }
+
+    fn probe(&mut self, run: RunId, service: Arc<Service>) {
+        let leader = self.programs.leader(run).unwrap_or_default();
+        let own: Vec<u16> =
+            self.proxy.iter().flat_map(|proxy| proxy.addresses()).map(|address| address.port()).collect();
+        let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
+        let Some(known) = self.runs.get_mut(&run) else { return };
+        let seen = self.inbox.clone();
+        let target = Target {
+            run,
+            rules: health::Rules::of(&service),
+            port: known.port,
+            leader,
+            public_host,
+            proxy_ports: own,
+            socket: Socket::Own,
+            heard: known.heard.take(),
+            notify: known.notify.take(),
+            seen: Box::new(move |text| send(&seen, Event::Probing { run, seen: text })),
+        };
+        let (inbox, proxy) = (self.inbox.clone(), self.proxy.clone());
+        let task = tokio::spawn(async move {
+            let event = match health::probe(target).await {
+                Outcome::Ready { addrs, warning, exclusive } => {
+                    if let Some(proxy) = proxy {
+                        proxy.add(run, addrs);
+                    }
+                    Event::Ready { run, warning, elsewhere: exclusive }
+                }
+                Outcome::Unhealthy(report) => Event::Unhealthy { run, report },
+            };
+            send(&inbox, event);
+        });
+        known.probe = Some(task.abort_handle());
+    }
+
+    fn drain(&self, run: RunId, limit: Duration) {
+        let (proxy, inbox) = (self.proxy.clone(), self.inbox.clone());
+        tokio::spawn(async move {
+            if let Some(proxy) = proxy {
+                proxy.drain(run, limit).await;
+            }
+            send(&inbox, Event::Drained { run });
+        });
+    }
+
+    fn read_plan_again(&self) {
+        let Some(reload) = self.reload.clone() else { return };
+        let inbox = self.inbox.clone();
+        tokio::task::spawn_blocking(move || {
+            let event = match reload() {
+                Ok(plan) => Event::NewPlan(Arc::new(plan)),
+                Err(problems) => {
+                    let title = match problems.len() {
+                        1 => "dev.toml has a problem".to_owned(),
+                        count => format!("dev.toml has {count} problems"),
+                    };
+                    let text = crate::error::render(&problems, crate::error::Colour::Never);
+                    let output = text.lines().map(str::to_owned).collect();
+                    Event::BadPlan(Report { output, ..Report::new(title) })
+                }
+            };
+            send(&inbox, event);
+        });
+    }
+}
+
+/// What a run wrote to `{out}`.
+fn made(store: &Store, step: &Arc<Step>, run: RunId) -> (Option<Artifact>, Option<Report>) {
+    if !step.makes_artifact {
+        return (None, None);
+    }
+    match store.made(&step.name, run) {
+        Ok(Some(artifact)) => (Some(artifact), None),
+        Ok(None) => {
+            let title = format!("step `{}` ended well but wrote nothing to `{{out}}`", step.name);
+            let hint = "its command has to write its result to the path that `{out}` stands for";
+            (None, Some(Report::new(title).hint(hint)))
+        }
+        Err(error) => {
+            let title = format!("what step `{}` wrote to `{{out}}` cannot be read: {error}", step.name);
+            (None, Some(Report::new(title)))
+        }
+    }
+}
+
+pub(super) fn send(inbox: &UnboundedSender<Happening>, event: Event) {
+    // Without a receiver devloop is ending, and nobody wants to know.
+    _ = inbox.send(Happening::Event(event));
+}

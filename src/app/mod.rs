@@ -1,0 +1,513 @@
+//! The loop: anything that happens becomes an `Event`, the core decides, and its `Effect`s are carried out. It decides
+//! nothing itself, and it holds the core's only clock.
+//!
+//! `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
+//! last words, `show` prints beside the loop.
+
+mod carry;
+mod launch;
+mod report;
+mod show;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{
+    mpsc::{self, UnboundedReceiver, UnboundedSender},
+    watch,
+};
+
+use self::{
+    carry::Run,
+    show::{Show, Showing},
+};
+use crate::{
+    core::{
+        Core,
+        event::{Event, StopHow},
+        fact::Fact,
+        gate::Gates,
+    },
+    error::Problem,
+    model::{RunId, Time},
+    plan::Plan,
+    process::{self, Asked, GuardBinary, Notice, Ports, Programs, Session, Setup, Signals, WindowSize},
+    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, Settings},
+    store::{self, Log, Store},
+    sys::{self, Clock},
+    ui::Format,
+    watch::{Mailbox, Note, Watcher},
+};
+
+/// What `devloop up` was asked for.
+pub struct Options {
+    /// What to run.
+    pub plan: Plan,
+    /// Reads dev.toml again; none if there is none.
+    pub reload: Option<Reload>,
+    /// How to print.
+    pub format: Format,
+    /// What programs write to unless they say otherwise.
+    pub terminal: process::Terminal,
+    /// When to end.
+    pub until: Until,
+}
+
+/// Reads and checks dev.toml. May block.
+pub type Reload = Arc<dyn Fn() -> Result<Plan, Vec<Problem>> + Send + Sync>;
+
+/// When `up` ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Never.
+    Ended,
+    /// Once nothing is left to do.
+    Settled,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Nothing was left to do, and all is well (only with `Until::Settled`).
+    Good,
+    /// Nothing was left to do, and something failed.
+    Failed,
+    /// A signal asked for it.
+    Signal(i32),
+    /// Another devloop runs in this project.
+    AlreadyRunning(Problem),
+    /// It could not begin.
+    Refused(Problem),
+}
+
+/// Runs a plan until it is over. Returns when nothing that it started is left.
+pub fn up(options: Options) -> Ending {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Ending::Refused(Problem::new("cannot start the runtime").caused_by(error)),
+    };
+    let ending = runtime.block_on(async {
+        let store = match Store::open(&options.plan.root) {
+            Ok(store) => Arc::new(store),
+            Err(store::Refusal::Taken(problem)) => return Ending::AlreadyRunning(problem),
+            Err(store::Refusal::Failed(problem)) => return Ending::Refused(problem),
+        };
+        match App::start(options, store).await {
+            Ok((app, signals)) => app.run(signals).await,
+            Err(problem) => Ending::Refused(problem),
+        }
+    });
+    // What still blocks (a tool chain that is being asked, a slow disk) is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ending
+}
+
+/// What comes into the loop beside touched files and signals.
+enum Happening {
+    Event(Event),
+    Notice(Notice),
+    /// Nothing is left to do, and this is how it stands.
+    Settled {
+        ok: bool,
+    },
+}
+
+/// Who may not be held, for the proxy: the runs that each service's gate waits for.
+type Awaited = Arc<Mutex<HashMap<String, Vec<RunId>>>>;
+
+/// The loop and all its rooms.
+struct App {
+    clock: Clock,
+    core: Core,
+    plan: Arc<Plan>,
+    reload: Option<Reload>,
+    until: Until,
+    terminal: process::Terminal,
+    colours: process::env::Colours,
+    os_env: Arc<Vec<(std::ffi::OsString, std::ffi::OsString)>>,
+    session: Session,
+    store: Arc<Store>,
+    log: Log,
+    watcher: Watcher,
+    mailbox: Arc<Mailbox>,
+    programs: Programs,
+    ports: Ports,
+    proxy: Option<Arc<Proxy>>,
+    gates: watch::Sender<Gates>,
+    status: watch::Sender<Arc<serde_json::Value>>,
+    awaited: Awaited,
+    ears: show::Ears,
+    runs: HashMap<RunId, Run>,
+    keys: carry::Keys,
+    inbox: UnboundedSender<Happening>,
+    happenings: UnboundedReceiver<Happening>,
+    showing: Showing,
+    leaving: Leaving,
+}
+
+/// `No => Asked(how) => Left(how)`
+enum Leaving {
+    No,
+    Asked(Ending, Option<tokio::task::JoinHandle<()>>),
+    Left(Ending, Option<tokio::task::JoinHandle<()>>),
+}
+
+impl App {
+    async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
+        let clock = Clock::start();
+        let signals = Signals::new().map_err(|error| Problem::new("cannot listen to signals").caused_by(error))?;
+        let plan = Arc::new(options.plan);
+        let sessions: PathBuf = store.folder().join("sessions");
+        let strays = Session::sweep(&sessions);
+        let session = Session::begin(&sessions)
+            .map_err(|error| Problem::new(format!("cannot write to `{}`", sessions.display())).caused_by(error))?;
+        let guard =
+            GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
+        let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
+        let (inbox, happenings) = mpsc::unbounded_channel();
+        let Show { showing, lines, ears } = show::begin(options.format, &plan);
+        let warn = showing.teller(clock);
+        let log = store.log(move |text| warn.note(text));
+        let setup = Setup { guard, session: session.id().to_owned(), window: window() };
+        let notices = inbox.clone();
+        let programs = Programs::new(
+            setup,
+            move |notice| _ = notices.send(Happening::Notice(notice)),
+            show::sink(lines, ears.clone(), log.clone()),
+        );
+        let core = Core::new(plan.clone(), &store.exclusive());
+        let (gates, gates_out) = watch::channel(core.gates());
+        let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
+        let awaited = Awaited::default();
+        let feeds =
+            Feeds { gates: gates_out, status: status_out, waits_for: who_asks(programs.clone(), awaited.clone()) };
+        let proxy = begin_proxy(&plan, &session, feeds).await?;
+        let ports = Ports::new();
+        keep_off(&ports, &plan, proxy.as_deref());
+        let mut app = App {
+            clock,
+            core,
+            plan,
+            reload: options.reload,
+            until: options.until,
+            terminal: options.terminal,
+            colours: match options.format {
+                Format::Plain(crate::error::Colour::Always) => process::env::Colours::Wanted,
+                Format::Plain(crate::error::Colour::Never) | Format::Json => process::env::Colours::AsItIs,
+            },
+            os_env: Arc::new(sys::environment()),
+            session,
+            store,
+            log,
+            watcher,
+            mailbox,
+            programs,
+            ports,
+            proxy,
+            gates,
+            status,
+            awaited,
+            ears,
+            runs: HashMap::new(),
+            keys: carry::Keys::default(),
+            inbox,
+            happenings,
+            showing,
+            leaving: Leaving::No,
+        };
+        app.recall();
+        app.greet(&strays);
+        Ok((app, signals))
+    }
+
+    /// Gives the core what earlier sessions know about durations.
+    fn recall(&mut self) {
+        let names =
+            self.plan.steps.iter().map(|step| &step.name).chain(self.plan.services.iter().map(|node| &node.name));
+        for name in names {
+            if let Some(took) = self.store.estimate(name) {
+                self.core.recall(name, took);
+            }
+        }
+    }
+
+    /// Tells where it listens and what was found at the start.
+    fn greet(&mut self, strays: &[process::Stray]) {
+        for note in self.store.notes().to_vec() {
+            self.note(note, None);
+        }
+        for stray in strays {
+            self.note(
+                format!("ended `{}` (pid {}), left behind by an earlier devloop", stray.command, stray.pid),
+                None,
+            );
+        }
+        if let Some(proxy) = self.proxy.clone() {
+            for note in proxy.notes() {
+                self.note(note, None);
+            }
+            let addresses = proxy.addresses();
+            if let Some(first) = addresses.first() {
+                let url = match first.ip().is_loopback() {
+                    true => format!("http://localhost:{}", first.port()),
+                    false => format!("http://{first}"),
+                };
+                let addresses = addresses.iter().map(ToString::to_string).collect();
+                self.tell(Fact::Listening { url, addresses });
+            }
+        }
+    }
+
+    fn note(&mut self, text: String, hint: Option<String>) {
+        self.tell(Fact::Note { text, hint });
+    }
+
+    /// The loop.
+    async fn run(mut self, mut signals: Signals) -> Ending {
+        self.handle(Event::Tick);
+        loop {
+            self.publish_status();
+            let deadline = self.core.deadline().map(|time| self.clock.instant(time));
+            tokio::select! {
+                asked = signals.next() => self.asked(asked).await,
+                happening = self.happenings.recv() => {
+                    if let Some(happening) = happening {
+                        self.happened(happening);
+                    }
+                }
+                () = self.mailbox.changed() => {}
+                () = sleep_until(deadline) => self.handle(Event::Tick),
+            }
+            while let Ok(happening) = self.happenings.try_recv() {
+                self.happened(happening);
+            }
+            self.open_mail();
+            if matches!(self.leaving, Leaving::Left(..)) {
+                return self.leave(signals).await;
+            }
+        }
+    }
+
+    /// Touched paths first, fences last: a fence says that everything before it is in.
+    fn open_mail(&mut self) {
+        let mail = self.mailbox.drain();
+        if mail.git_lock == Some(true) {
+            self.handle(Event::GitLock(true));
+        }
+        if !mail.touches.is_empty() {
+            self.handle(Event::Touched(mail.touches));
+        }
+        if mail.git_lock == Some(false) {
+            self.handle(Event::GitLock(false));
+        }
+        for run in mail.fences {
+            self.handle(Event::Fenced { run });
+        }
+        for note in mail.notes {
+            self.note(Note::text(&note), note.hint());
+        }
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        match happening {
+            Happening::Event(event) => self.handle(event),
+            Happening::Notice(Notice::Started { run, pid }) => {
+                let port = self.runs.get(&run).and_then(|known| known.port);
+                self.handle(Event::Started { run, pid, port });
+            }
+            Happening::Notice(Notice::Exited { run, exit, tail, survivors }) => {
+                for survivor in survivors {
+                    self.note(
+                        format!("`{}` (pid {}) does not end, not even by SIGKILL", survivor.command, survivor.pid),
+                        None,
+                    );
+                }
+                let (report, clue) = self.last_words(tail);
+                self.handle(Event::Exited { run, exit, clue, report });
+                self.over(run);
+            }
+            Happening::Settled { ok } => {
+                let ending = if ok { Ending::Good } else { Ending::Failed };
+                self.ask_to_leave(ending, if ok { "everything is live" } else { "something has failed" });
+            }
+        }
+    }
+
+    /// The core decides; what it decides about requests holds before anything else is done.
+    fn handle(&mut self, event: Event) {
+        if let Event::NewPlan(plan) = &event {
+            self.adopt(plan.clone());
+        }
+        if let Event::Learned { name, reads } = &event {
+            self.watcher.learned(name.clone(), Arc::new(reads.clone()));
+        }
+        let effects = self.core.handle(self.clock.now(), event);
+        let gates = self.core.gates();
+        *lock(&self.awaited) = self.core.awaited();
+        self.gates.send_if_modified(|known| {
+            let differs = *known != gates;
+            *known = gates;
+            differs
+        });
+        for effect in effects {
+            self.carry_out(effect);
+        }
+    }
+
+    fn publish_status(&mut self) {
+        let status = serde_json::to_value(self.core.status()).unwrap_or_default();
+        self.status.send_if_modified(|known| {
+            let differs = **known != status;
+            if differs {
+                *known = Arc::new(status);
+            }
+            differs
+        });
+    }
+
+    /// The rooms follow a plan that the core is about to take over.
+    fn adopt(&mut self, plan: Arc<Plan>) {
+        self.watcher.replan(&plan);
+        if let Some(proxy) = &self.proxy {
+            proxy.configure(rules(&plan));
+        }
+        keep_off(&self.ports, &plan, self.proxy.as_deref());
+        if plan.proxy.listen != self.plan.proxy.listen || plan.proxy.enabled != self.plan.proxy.enabled {
+            let hint = "start devloop again for that".to_owned();
+            self.note("the proxy goes on listening where it did".to_owned(), Some(hint));
+        }
+        self.plan = plan;
+    }
+
+    async fn asked(&mut self, asked: Asked) {
+        match asked {
+            Asked::Quit(signal) => self.ask_to_leave(Ending::Signal(signal as i32), signal_name(signal)),
+            Asked::Resized => self.programs.resize(window()),
+            Asked::Suspend => {
+                self.programs.suspend().await;
+                let before = self.clock.now();
+                process::stop_self();
+                self.programs.resume();
+                self.clock.forget(self.clock.now().since(before));
+            }
+        }
+    }
+
+    /// The first time in order, the second time at once.
+    fn ask_to_leave(&mut self, ending: Ending, why: &str) {
+        if matches!(self.leaving, Leaving::No) {
+            self.tell(Fact::Quitting { why: why.to_owned() });
+            let shutdown = self.proxy.clone().map(|proxy| tokio::spawn(async move { proxy.shutdown().await }));
+            self.leaving = Leaving::Asked(ending, shutdown);
+        }
+        self.handle(Event::Quit);
+    }
+
+    /// Every run is over: ends what steps have left running, and everything of devloop's own.
+    async fn leave(mut self, mut signals: Signals) -> Ending {
+        let Leaving::Left(ending, shutdown) = std::mem::replace(&mut self.leaving, Leaving::No) else {
+            return Ending::Failed;
+        };
+        let ended = self.programs.end_all(StopHow::Ask);
+        let survivors = tokio::select! {
+            survivors = ended => survivors,
+            () = asked_to_quit(&mut signals) => self.programs.end_all(StopHow::Kill).await,
+        };
+        for survivor in survivors {
+            self.note(format!("`{}` (pid {}) does not end, not even by SIGKILL", survivor.command, survivor.pid), None);
+        }
+        if let Some(shutdown) = shutdown {
+            tokio::select! {
+                _ = shutdown => {}
+                () = asked_to_quit(&mut signals) => {}
+            }
+        }
+        self.session.end();
+        _ = self.store.save();
+        self.log.close();
+        self.showing.end();
+        ending
+    }
+}
+
+async fn asked_to_quit(signals: &mut Signals) {
+    while !matches!(signals.next().await, Asked::Quit(_)) {}
+}
+
+async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn signal_name(signal: nix::sys::signal::Signal) -> &'static str {
+    match signal {
+        nix::sys::signal::Signal::SIGINT => "Ctrl-C",
+        other => other.as_str(),
+    }
+}
+
+/// The size of our terminal, less the names that are printed before every line.
+fn window() -> WindowSize {
+    let (columns, rows) = crossterm::terminal::size().unwrap_or((100, 40));
+    WindowSize { rows, columns: columns.saturating_sub(24).max(40) }
+}
+
+async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
+    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
+    if !wanted {
+        return Ok(None);
+    }
+    let settings = Settings {
+        listen: plan.proxy.listen.clone(),
+        rules: rules(plan),
+        project: plan.name.clone(),
+        token: session.id().to_owned(),
+        limits: Limits::default(),
+    };
+    Ok(Some(Arc::new(Proxy::start(settings, feeds).await?)))
+}
+
+fn rules(plan: &Plan) -> Rules {
+    let services = plan
+        .services
+        .iter()
+        .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != crate::plan::Port::None });
+    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
+}
+
+/// Ports that are never given to instances: the proxy's, and those that services have fixed.
+fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
+    let own = proxy.map(Proxy::addresses).unwrap_or_default();
+    own.iter().for_each(|address| ports.never(address.port()));
+    for service in &plan.services {
+        if let crate::plan::Port::Fixed(port) = service.port {
+            ports.never(port);
+        }
+    }
+}
+
+/// Who a process is to a gate, for the proxy.
+fn who_asks(programs: Programs, awaited: Awaited) -> crate::proxy::WaitsFor {
+    Arc::new(move |pid, service| match programs.owner_of(pid) {
+        None => Caller::Stranger,
+        Some(run) if lock(&awaited).get(service).is_some_and(|runs| runs.contains(&run)) => Caller::AwaitedByThisGate,
+        Some(_) => Caller::Ours,
+    })
+}
+
+/// Locks; whoever panicked while holding it left whole values behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The moment of a fact, on both clocks.
+fn stamp(at: Time) -> crate::ui::Stamp {
+    crate::ui::Stamp { at, unix: sys::unix_time() }
+}

@@ -1,0 +1,61 @@
+//! A program's last words: the places in them, what they say about the reason, and what to do about it.
+
+use super::App;
+use crate::{
+    model::{Clue, Report},
+    problems,
+    process::who_has,
+};
+
+/// So many of the last lines are shown.
+const SHOWN: usize = 30;
+
+impl App {
+    /// A report without a title; the core gives it one.
+    pub(super) fn last_words(&self, tail: Vec<String>) -> (Report, Option<Clue>) {
+        let clue = problems::clue(&tail);
+        let hint = match clue {
+            Some(Clue::AddressInUse) => self.about_taken_port(&tail),
+            Some(Clue::Locked) | None => None,
+        };
+        let places = problems::read(&tail);
+        let output = tail[tail.len().saturating_sub(SHOWN)..].to_vec();
+        (Report { title: String::new(), output, places, hint }, clue)
+    }
+
+    /// Who has the port that a program could not get.
+    fn about_taken_port(&self, tail: &[String]) -> Option<String> {
+        let ports: Vec<u16> = tail.iter().flat_map(|line| numbers(line)).collect();
+        let own = self.proxy.as_ref().map(|proxy| proxy.addresses()).unwrap_or_default();
+        if let Some(port) = ports.iter().find(|port| own.iter().any(|address| address.port() == **port)) {
+            return Some(format!(
+                "port {port} is devloop's own proxy: let the program listen on `$PORT`, or move the proxy with \
+                 `[proxy] listen`"
+            ));
+        }
+        ports.iter().find_map(|port| {
+            let taken = who_has(*port, &self.programs)?;
+            let problem = taken.problem(*port);
+            let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            Some(format!("{}{hint}", problem.message))
+        })
+    }
+}
+
+/// Every number in a line that could be a port.
+fn numbers(line: &str) -> Vec<u16> {
+    let words = line.split(|letter: char| !letter.is_ascii_digit());
+    words.filter(|word| word.len() >= 2).filter_map(|word| word.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_found_in_the_words_of_programs() {
+        assert_eq!(numbers("listen tcp :8080: bind: address already in use"), [8080]);
+        assert_eq!(numbers("Error: listen EADDRINUSE: address already in use 127.0.0.1:3000"), [127, 3000]);
+        assert_eq!(numbers("no port at all"), Vec::<u16>::new());
+    }
+}

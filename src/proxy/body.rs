@@ -1,0 +1,288 @@
+//! Request bodies on their way to a program: streamed, with the first part kept so that another instance can be sent the
+//! same again. It does not decide whether that is done.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use hyper::{
+    HeaderMap,
+    body::{Body, Frame, Incoming, SizeHint},
+};
+
+/// How much may be kept in memory, over all requests.
+#[derive(Debug)]
+pub(super) struct Budget {
+    used: AtomicUsize,
+    all: usize,
+    each: usize,
+}
+
+impl Budget {
+    /// `each`: for one body; `all`: for all of them; in bytes.
+    pub(super) fn new(each: usize, all: usize) -> Budget {
+        Budget { used: AtomicUsize::new(0), all, each }
+    }
+
+    fn take(&self, has: usize, more: usize) -> bool {
+        if has + more > self.each {
+            return false;
+        }
+        let within = |used: usize| (used + more <= self.all).then_some(used + more);
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, within).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+/// A request's body, for as many attempts as it can be kept.
+#[derive(Debug)]
+pub(super) enum Upload {
+    /// There is none.
+    Empty,
+    /// It comes from the client.
+    Streamed(Arc<Mutex<Source>>),
+}
+
+/// What an upload is made of.
+pub(super) struct Source {
+    incoming: Incoming,
+    kept: Kept,
+    budget: Arc<Budget>,
+    attempt: u32,
+    client: ClientSide,
+}
+
+enum Kept {
+    /// All that has been read.
+    All { pieces: Vec<Bytes>, bytes: usize, trailers: Option<HeaderMap> },
+    /// It was too much.
+    Lost,
+}
+
+/// How the client did its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientSide {
+    Sending,
+    Broken,
+}
+
+/// One attempt's view of an upload.
+pub(super) enum UploadBody {
+    /// Nothing.
+    Empty,
+    /// First what is kept, then what comes.
+    Streamed {
+        /// Shared with the attempts to come.
+        source: Arc<Mutex<Source>>,
+        /// Which attempt this is: an older one reads nothing more.
+        attempt: u32,
+        /// The next kept piece.
+        next: usize,
+        /// The trailers have been read.
+        ended: bool,
+    },
+}
+
+/// Why an upload ends early.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// The client broke off.
+    Client(hyper::Error),
+    /// A newer attempt has taken over.
+    Superseded,
+}
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UploadError::Client(error) => write!(f, "the client broke off its request: {error}"),
+            UploadError::Superseded => f.write_str("the request is being sent again"),
+        }
+    }
+}
+
+impl std::error::Error for UploadError {}
+
+impl Upload {
+    /// Of a body that nothing has been read of.
+    pub(super) fn new(incoming: Incoming, budget: &Arc<Budget>) -> Upload {
+        if incoming.is_end_stream() {
+            return Upload::Empty;
+        }
+        let kept = Kept::All { pieces: Vec::new(), bytes: 0, trailers: None };
+        let budget = Arc::clone(budget);
+        let source = Source { incoming, kept, budget, attempt: 0, client: ClientSide::Sending };
+        Upload::Streamed(Arc::new(Mutex::new(source)))
+    }
+
+    /// The body for one more attempt; none if what has been read of it is lost. Ends earlier attempts.
+    pub(super) fn attempt(&self) -> Option<UploadBody> {
+        let Upload::Streamed(shared) = self else { return Some(UploadBody::Empty) };
+        let mut source = lock(shared);
+        if matches!(source.kept, Kept::Lost) {
+            return None;
+        }
+        source.attempt += 1;
+        let attempt = source.attempt;
+        drop(source);
+        Some(UploadBody::Streamed { source: Arc::clone(shared), attempt, next: 0, ended: false })
+    }
+
+    /// Whether bytes of it may still be with the client.
+    pub(super) fn is_unread(&self) -> bool {
+        match self {
+            Upload::Empty => false,
+            Upload::Streamed(source) => !lock(source).incoming.is_end_stream(),
+        }
+    }
+
+    /// Whether reading it has failed.
+    pub(super) fn client_broke_off(&self) -> bool {
+        match self {
+            Upload::Empty => false,
+            Upload::Streamed(source) => lock(source).client == ClientSide::Broken,
+        }
+    }
+
+    /// No further attempt will be made: nothing needs to be kept.
+    pub(super) fn settle(&self) {
+        if let Upload::Streamed(source) = self {
+            lock(source).lose();
+        }
+    }
+}
+
+fn lock(source: &Arc<Mutex<Source>>) -> MutexGuard<'_, Source> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Source {
+    fn lose(&mut self) {
+        if let Kept::All { bytes, .. } = std::mem::replace(&mut self.kept, Kept::Lost) {
+            self.budget.give_back(bytes);
+        }
+    }
+
+    fn keep(&mut self, piece: &Bytes) {
+        let Kept::All { pieces, bytes, .. } = &mut self.kept else { return };
+        if self.budget.take(*bytes, piece.len()) {
+            *bytes += piece.len();
+            pieces.push(piece.clone());
+        } else {
+            self.lose();
+        }
+    }
+
+    /// The next frame behind the kept ones.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            None => Poll::Ready(None),
+            Some(Err(error)) => {
+                self.client = ClientSide::Broken;
+                Poll::Ready(Some(Err(UploadError::Client(error))))
+            }
+            Some(Ok(frame)) => {
+                if let Some(piece) = frame.data_ref() {
+                    self.keep(&piece.clone());
+                } else if let (Some(read), Kept::All { trailers, .. }) = (frame.trailers_ref(), &mut self.kept) {
+                    *trailers = Some(read.clone());
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.lose();
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}
+
+impl Body for UploadBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let UploadBody::Streamed { source, attempt, next, ended } = self.get_mut() else { return Poll::Ready(None) };
+        let mut source = lock(source);
+        if source.attempt != *attempt {
+            return Poll::Ready(Some(Err(UploadError::Superseded)));
+        }
+        if *ended {
+            return Poll::Ready(None);
+        }
+        if let Kept::All { pieces, trailers, .. } = &source.kept {
+            if let Some(piece) = pieces.get(*next) {
+                *next += 1;
+                return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+            }
+            if let Some(trailers) = trailers {
+                *ended = true;
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers.clone()))));
+            }
+        }
+        let frame = ready!(source.read(cx));
+        *next += 1;
+        *ended = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let UploadBody::Streamed { source, next, ended, .. } = self else { return true };
+        let source = lock(source);
+        let kept_is_read = match &source.kept {
+            Kept::All { pieces, trailers, .. } => *next >= pieces.len() && trailers.is_none(),
+            Kept::Lost => true,
+        };
+        *ended || kept_is_read && source.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let UploadBody::Streamed { source, next, .. } = self else { return SizeHint::with_exact(0) };
+        let source = lock(source);
+        let kept: usize = match &source.kept {
+            Kept::All { pieces, .. } => pieces.iter().skip(*next).map(Bytes::len).sum(),
+            Kept::Lost => 0,
+        };
+        let rest = source.incoming.size_hint();
+        let mut hint = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + kept as u64);
+        }
+        hint.set_lower(rest.lower() + kept as u64);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_bounds_each_body_and_all_of_them() {
+        let budget = Budget::new(10, 15);
+        assert!(budget.take(0, 10));
+        assert!(!budget.take(10, 1));
+        assert!(!budget.take(0, 6));
+        assert!(budget.take(0, 5));
+        budget.give_back(10);
+        assert!(budget.take(5, 5));
+    }
+}

@@ -1,0 +1,73 @@
+//! A client's connection beside HTTP: who is at the other end, and whether he is still there.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, sync::OnceCell};
+
+use super::{peers::Peers, wire::hung_up};
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    stream: Arc<TcpStream>,
+    /// Our end.
+    pub(super) local: SocketAddr,
+    /// Its end.
+    pub(super) peer: SocketAddr,
+    pid: OnceCell<Option<u32>>,
+    http_10: AtomicBool,
+}
+
+impl Client {
+    /// Of an accepted connection.
+    pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr) -> Client {
+        Client { stream, local, peer, pid: OnceCell::new(), http_10: AtomicBool::new(false) }
+    }
+
+    /// The process at the other end; looked up once.
+    pub(super) async fn pid(&self, peers: &Peers) -> Option<u32> {
+        *self.pid.get_or_init(|| peers.pid((self.local, self.peer))).await
+    }
+
+    /// Whether it has left behind data that nobody has read.
+    pub(super) async fn has_left(&self, peers: &Peers) -> bool {
+        peers.has_left((self.local, self.peer)).await
+    }
+
+    /// Resolves when it has left. `look_again`: how often to ask the OS, where unread data may hide it.
+    pub(super) async fn left(&self, peers: &Peers, look_again: Option<Duration>) {
+        let hidden = async {
+            let Some(pause) = look_again else { return std::future::pending().await };
+            loop {
+                tokio::time::sleep(pause).await;
+                if self.has_left(peers).await {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = hung_up(&self.stream) => {}
+            () = hidden => {}
+        }
+    }
+
+    /// It has sent an HTTP/1.0 request: the end of the connection may be the end of an answer.
+    pub(super) fn speaks_http_10(&self) {
+        self.http_10.store(true, Ordering::Relaxed);
+    }
+
+    /// The connection has failed. Where its end would look like the end of an answer it is reset.
+    pub(super) fn broke_off(&self) {
+        if self.http_10.load(Ordering::Relaxed) {
+            // Where it cannot be set the connection is over already.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}

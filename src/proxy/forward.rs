@@ -1,0 +1,272 @@
+//! The way of one request: through the gate, over a connection, and again if that is safe. PROXY.md calls the three acts
+//! hold, re-dispatch and replay.
+
+use std::{io, sync::Arc, sync::atomic::Ordering};
+
+use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    body::Upload,
+    client::Client,
+    desk::{Admission, Desk, Verdict, Visit},
+    download::{Answer, Coding, Lease},
+    gate::Kind,
+    headers::{Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable},
+    instance::draining,
+    pool::Upstream,
+    queue::Permit,
+    refusal::Refusal,
+    shared::Shared,
+    tunnel::{Protocol, Tunnel},
+};
+
+/// A released request gives its share back after this time even if it is not answered: it may be a long poll.
+const LONGEST_SHARE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// A request on its way.
+pub(super) struct Journey {
+    /// Its head, fit for the program.
+    pub(super) head: Parts,
+    /// Its body.
+    pub(super) upload: Upload,
+    /// What it wants to become, and the client's side of that.
+    pub(super) upgrade: (Upgrade, Option<OnUpgrade>),
+    /// How the client named this machine.
+    pub(super) local: Local,
+    /// Who sent it.
+    pub(super) client: Arc<Client>,
+}
+
+/// How it ended.
+pub(super) enum Arrival {
+    /// A program answers.
+    Answered(Response<Answer>),
+    /// devloop answers.
+    Refused(Refusal),
+    /// Nobody is there to be answered.
+    Left,
+}
+
+/// Whether a connection may have been used before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    Allowed,
+    Fresh,
+}
+
+/// What came of asking for a connection.
+enum Way {
+    Open(Upstream, Option<OwnedSemaphorePermit>),
+    /// The instance drains: back to the gate.
+    Draining,
+    /// It takes no connection.
+    Refused(io::Error),
+}
+
+/// What came of sending.
+enum Sent {
+    /// An answer has begun.
+    Answered(Response<Incoming>),
+    /// Not a byte reached the program.
+    Untouched(String),
+    /// Bytes reached it, none came back.
+    Unanswered(String),
+    /// What came back is no HTTP.
+    Garbled(String),
+}
+
+/// Brings a request to an instance of the service and its answer back.
+pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Journey) -> Arrival {
+    let kind = if in_background(&journey.head.headers) { Kind::Background } else { Kind::Foreground };
+    let mut visit = Visit::new(Arc::clone(&journey.client), kind);
+    let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
+    let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
+    loop {
+        let mut admission = match desk.admit(shared, &mut visit, journey.upload.is_unread()).await {
+            Verdict::Go(admission) => admission,
+            verdict => return turned_away(verdict),
+        };
+        let run = admission.instance.run;
+        let permit = admission.permit.take();
+        if let Some(permit) = &permit {
+            visit.keep_place(permit);
+        }
+        let (mut upstream, slot) = match way(shared, &admission, reuse).await {
+            Way::Open(upstream, slot) => (upstream, slot),
+            Way::Draining => continue,
+            Way::Refused(error) => {
+                desk.slow_down();
+                visit.refused(shared.clock.now(), run, Arc::from(error.to_string()));
+                continue;
+            }
+        };
+        let sent = match request(&journey) {
+            Some(request) => send(shared, &mut upstream, request, permit).await,
+            None => Sent::Unanswered("its body was too large to be kept".to_owned()),
+        };
+        match sent {
+            Sent::Answered(response) => {
+                journey.upload.settle();
+                return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
+            }
+            _ if journey.upload.client_broke_off() => return Arrival::Left,
+            Sent::Garbled(why) => return Arrival::Refused(Refusal::Garbled(why)),
+            Sent::Untouched(why) => {
+                if reuse == Reuse::Fresh {
+                    visit.refused(shared.clock.now(), run, Arc::from(why));
+                }
+            }
+            Sent::Unanswered(why) if replay_left && journey.upload.attempt().is_some() => {
+                replay_left = false;
+                desk.tally.replayed.fetch_add(1, Ordering::Relaxed);
+                // What ended the connection may be the end of the program: the gate gets time to notice.
+                visit.refused(shared.clock.now(), run, Arc::from(why));
+            }
+            Sent::Unanswered(why) => return Arrival::Refused(Refusal::Died(cannot_repeat(&journey, &why))),
+        }
+        reuse = Reuse::Fresh;
+    }
+}
+
+fn turned_away(verdict: Verdict) -> Arrival {
+    Arrival::Refused(match verdict {
+        Verdict::Failed(report) => Refusal::Failed(report),
+        Verdict::Limit(why) => Refusal::Limit(why),
+        Verdict::TooMany => Refusal::TooMany,
+        Verdict::Itself => Refusal::Itself,
+        Verdict::Refused(why) => Refusal::Refused(why),
+        Verdict::Closing => Refusal::Closing,
+        Verdict::Gone | Verdict::Go(_) => return Arrival::Left,
+    })
+}
+
+fn cannot_repeat(journey: &Journey, why: &str) -> String {
+    let method = &journey.head.method;
+    if !replayable(method, &journey.head.headers) {
+        return format!(
+            "a {method} request is not sent twice, because the first one may have been carried out ({why})"
+        );
+    }
+    match journey.upload.attempt() {
+        None => format!("its body is too large to be kept for a second try ({why})"),
+        Some(_) => format!("it had been sent twice ({why})"),
+    }
+}
+
+async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
+    let instance = &admission.instance;
+    let slots = Arc::clone(&instance.slots);
+    let slot = match Arc::clone(&slots).try_acquire_owned() {
+        Ok(slot) => Some(slot),
+        Err(_) => tokio::select! {
+            slot = slots.acquire_owned() => slot.ok(),
+            () = draining(instance.phase()) => return Way::Draining,
+            () = tokio::time::sleep(shared.limits.upstream_wait) => None,
+        },
+    };
+    if reuse == Reuse::Allowed
+        && let Some(upstream) = instance.pool.take()
+    {
+        return Way::Open(upstream, slot);
+    }
+    match instance.pool.connect(shared.limits.connect, shared.limits.silence, instance.phase()).await {
+        Ok(upstream) => Way::Open(upstream, slot),
+        Err(error) => Way::Refused(error),
+    }
+}
+
+/// The request for one attempt; none if its body cannot be sent again.
+fn request(journey: &Journey) -> Option<Request<super::body::UploadBody>> {
+    Some(Request::from_parts(journey.head.clone(), journey.upload.attempt()?))
+}
+
+async fn send(
+    shared: &Shared,
+    upstream: &mut Upstream,
+    request: Request<super::body::UploadBody>,
+    permit: Option<Permit>,
+) -> Sent {
+    let mark = upstream.counts.mark();
+    let started = shared.clock.now();
+    let mut answer = std::pin::pin!(upstream.sender.try_send_request(request));
+    let result = match permit {
+        None => answer.await,
+        Some(permit) => match tokio::time::timeout(LONGEST_SHARE, answer.as_mut()).await {
+            Ok(result) => {
+                if result.is_ok() {
+                    permit.answered(shared.clock.now().since(started));
+                }
+                result
+            }
+            Err(_) => {
+                drop(permit);
+                answer.await
+            }
+        },
+    };
+    match result {
+        Ok(response) => Sent::Answered(response),
+        Err(mut error) => {
+            let recovered = error.take_message().is_some();
+            let why = describe(error.error());
+            if recovered || upstream.counts.untouched_since(mark) {
+                Sent::Untouched(why)
+            } else if upstream.counts.unanswered_since(mark) {
+                Sent::Unanswered(why)
+            } else {
+                Sent::Garbled(why)
+            }
+        }
+    }
+}
+
+/// The error and what it was caused by, in one line.
+fn describe(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn deliver(shared: &Arc<Shared>, journey: Journey, response: Response<Incoming>, lease: Lease) -> Arrival {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return switch(shared, journey, response, lease);
+    }
+    let stale = lease.stale();
+    let (mut head, incoming) = response.into_parts();
+    for_client(&mut head.headers, journey.local, stale.as_deref());
+    head.version = Version::HTTP_11;
+    if !is_of(&head.headers, "text/event-stream") {
+        return Arrival::Answered(Response::from_parts(head, Answer::download(incoming, lease)));
+    }
+    let announced = [header::CONTENT_LENGTH, header::CONTENT_ENCODING];
+    let opaque = announced.iter().any(|name| head.headers.contains_key(name));
+    let coding = if opaque { Coding::Opaque } else { Coding::Plain };
+    let body = Answer::stream(incoming, lease, coding, shared.limits.parting);
+    Arrival::Answered(Response::from_parts(head, body))
+}
+
+fn switch(shared: &Arc<Shared>, journey: Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {
+    let (asked, Some(client)) = journey.upgrade else {
+        return Arrival::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned()));
+    };
+    let protocol = match asked {
+        Upgrade::None => {
+            return Arrival::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned()));
+        }
+        Upgrade::WebSocket => Protocol::WebSocket,
+        Upgrade::Other(_) => Protocol::Unknown,
+    };
+    let stale = lease.stale();
+    let app = hyper::upgrade::on(&mut response);
+    let tunnel = Tunnel { client, app, protocol, admission: lease.into_admission() };
+    tokio::spawn(tunnel.run(Arc::clone(shared)));
+    let (mut head, _) = response.into_parts();
+    for_upgraded_client(&mut head.headers, journey.local, stale.as_deref());
+    Arrival::Answered(Response::from_parts(head, Answer::Own(None)))
+}

@@ -1,0 +1,117 @@
+//! `/.devloop/` on the proxy's port: the status and the events. Nothing here changes anything.
+
+use std::sync::Arc;
+
+use hyper::{
+    HeaderMap, Method, Response, Uri,
+    header::{self, HeaderValue},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    download::Answer,
+    events::tell,
+    headers::REASON,
+    refusal::{Refusal, text},
+    shared::Shared,
+};
+
+/// Everything below belongs to devloop.
+pub(super) const PREFIX: &str = "/.devloop/";
+/// Events that a slow page may be behind before the teller waits for it.
+const BEHIND: usize = 16;
+
+/// Answers a request below `PREFIX`.
+pub(super) fn answer(
+    shared: &Arc<Shared>,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response<Answer>, Refusal> {
+    let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    if !matches!(path, "status" | "events") {
+        return Err(Refusal::Unknown);
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Refusal::Method);
+    }
+    let mut response = match path {
+        "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
+        _ => events(shared, method, uri, headers)?,
+    };
+    let headers = response.headers_mut();
+    headers.insert(REASON, HeaderValue::from_static("own"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn events(shared: &Arc<Shared>, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Response<Answer>, Refusal> {
+    if !same_origin(headers) || !token_is_right(uri, &shared.token) {
+        return Err(Refusal::Forbidden);
+    }
+    let body = match *method {
+        Method::HEAD => Answer::Own(None),
+        _ => {
+            let (sender, pieces) = mpsc::channel(BEHIND);
+            tokio::spawn(tell(Arc::clone(shared), sender));
+            Answer::Live(pieces)
+        }
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Ok(response)
+}
+
+/// Browsers say where a request comes from, in one field or the other; who says nothing is no browser.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+        return false;
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let host = headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    let origin = origin.as_bytes();
+    let after_scheme = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    after_scheme.is_some_and(|named| named.eq_ignore_ascii_case(host))
+}
+
+/// Compares without stopping at the first difference.
+fn token_is_right(uri: &Uri, token: &str) -> bool {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let Some(given) = pairs.filter_map(|pair| pair.strip_prefix("token=")).next() else { return false };
+    let differences = given.bytes().zip(token.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
+    !token.is_empty() && given.len() == token.len() && differences == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(fields: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("localhost:3000"));
+        fields.iter().for_each(|(name, value)| drop(headers.insert(*name, HeaderValue::from_static(value))));
+        same_origin(&headers)
+    }
+
+    #[test]
+    fn other_sites_may_not_listen() {
+        assert!(from(&[]));
+        assert!(from(&[("origin", "http://LOCALHOST:3000"), ("sec-fetch-site", "same-origin")]));
+        for other in ["http://localhost:3001", "http://evil.test", "null", "http://localhost"] {
+            assert!(!from(&[("origin", other)]), "{other}");
+        }
+        assert!(!from(&[("sec-fetch-site", "cross-site")]));
+        assert!(!from(&[("sec-fetch-site", "same-site")]));
+    }
+
+    #[test]
+    fn the_token_must_be_exactly_the_token() {
+        let right = |uri: &str, token: &str| token_is_right(&uri.parse().unwrap(), token);
+        assert!(right("/.devloop/events?x=1&token=abc", "abc"));
+        for wrong in ["/e", "/e?token=", "/e?token=ab", "/e?token=abcd", "/e?token=abd", "/e?tokens=abc"] {
+            assert!(!right(wrong, "abc"), "{wrong}");
+        }
+        assert!(!right("/e?token=", ""));
+    }
+}

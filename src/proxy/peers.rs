@@ -1,0 +1,66 @@
+//! Questions to the operating system about the other ends of client connections. Reading its tables takes
+//! milliseconds, so all questions that come in meanwhile are answered by one look, and never on a task that forwards.
+
+use std::net::SocketAddr;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::sys::{have_left, pids_of_peers};
+
+/// Both ends of a connection: ours, theirs.
+pub(super) type Ends = (SocketAddr, SocketAddr);
+
+/// Where questions go.
+#[derive(Clone, Debug)]
+pub(super) struct Peers {
+    who: mpsc::UnboundedSender<Question<Option<u32>>>,
+    left: mpsc::UnboundedSender<Question<bool>>,
+}
+
+type Question<T> = (Ends, oneshot::Sender<T>);
+
+impl Peers {
+    /// Starts two tasks that end when the last clone is dropped.
+    pub(super) fn start() -> Peers {
+        let (who, who_questions) = mpsc::unbounded_channel();
+        let (left, left_questions) = mpsc::unbounded_channel();
+        tokio::spawn(answer(who_questions, pids_of_peers));
+        tokio::spawn(answer(left_questions, have_left));
+        Peers { who, left }
+    }
+
+    /// The process at the other end; none if it is not on this machine or not ours to see.
+    pub(super) async fn pid(&self, ends: Ends) -> Option<u32> {
+        ask(&self.who, ends).await.flatten()
+    }
+
+    /// Whether the other end is closed although unread data hides that.
+    pub(super) async fn has_left(&self, ends: Ends) -> bool {
+        ask(&self.left, ends).await.unwrap_or(false)
+    }
+}
+
+async fn ask<T>(to: &mpsc::UnboundedSender<Question<T>>, ends: Ends) -> Option<T> {
+    if !ends.1.ip().to_canonical().is_loopback() {
+        return None;
+    }
+    let (sender, answer) = oneshot::channel();
+    to.send((ends, sender)).ok()?;
+    answer.await.ok()
+}
+
+async fn answer<T: Send + 'static>(mut questions: mpsc::UnboundedReceiver<Question<T>>, look: fn(&[Ends]) -> Vec<T>) {
+    while let Some(first) = questions.recv().await {
+        let mut asked = vec![first];
+        while let Ok(next) = questions.try_recv() {
+            asked.push(next);
+        }
+        asked.retain(|(_, sender)| !sender.is_closed());
+        let ends: Vec<Ends> = asked.iter().map(|(ends, _)| *ends).collect();
+        let Ok(answers) = tokio::task::spawn_blocking(move || look(&ends)).await else { continue };
+        for ((_, sender), answer) in asked.into_iter().zip(answers) {
+            // Who no longer waits needs no answer.
+            let _ = sender.send(answer);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Connections to one instance: new ones, and idle ones to use again. What is sent over them is decided elsewhere.
+#![expect(clippy::disallowed_methods, reason = "the door to the programs: connections to their ports")]
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, sync::watch};
+
+use super::{
+    body::UploadBody,
+    instance::Phase,
+    wire::{CountedIo, Counts},
+};
+
+/// Idle connections kept; more are closed.
+const MOST_IDLE: usize = 64;
+/// From this number on, those that the program has closed are cleared away.
+const CLEAR_FROM: usize = 4;
+
+/// A connection to a program.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    /// Sends requests.
+    pub(super) sender: SendRequest<UploadBody>,
+    /// What has gone over it.
+    pub(super) counts: Arc<Counts>,
+}
+
+/// Idle connections and the way to new ones.
+#[derive(Debug)]
+pub(super) struct Pool {
+    addrs: Vec<SocketAddr>,
+    good: AtomicUsize,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Debug)]
+enum Idle {
+    Kept(Vec<Upstream>),
+    Closed,
+}
+
+impl Pool {
+    /// For an instance that listens at any of these addresses.
+    pub(super) fn new(addrs: Vec<SocketAddr>) -> Pool {
+        Pool { addrs, good: AtomicUsize::new(0), idle: Mutex::new(Idle::Kept(Vec::new())) }
+    }
+
+    /// An idle connection that is ready for a request.
+    pub(super) fn take(&self) -> Option<Upstream> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let Idle::Kept(kept) = &mut *idle else { return None };
+        let ready = kept.iter().rposition(|upstream| upstream.sender.is_ready())?;
+        Some(kept.swap_remove(ready))
+    }
+
+    /// Takes back a connection whose answer has been read.
+    pub(super) fn give_back(&self, upstream: Upstream) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let Idle::Kept(kept) = &mut *idle else { return };
+        if kept.len() >= CLEAR_FROM {
+            kept.retain(|upstream| !upstream.sender.is_closed());
+        }
+        if kept.len() < MOST_IDLE && !upstream.sender.is_closed() {
+            kept.push(upstream);
+        }
+    }
+
+    /// Closes what is idle now, and what will be given back.
+    pub(super) fn close(&self) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Idle::Closed;
+    }
+
+    /// A new connection. Its task ends it when the program is gone and silent for `silence`.
+    pub(super) async fn connect(
+        &self,
+        limit: Duration,
+        silence: Duration,
+        phase: watch::Receiver<Phase>,
+    ) -> io::Result<Upstream> {
+        let stream = match tokio::time::timeout(limit, self.reach()).await {
+            Ok(reached) => reached?,
+            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")),
+        };
+        stream.set_nodelay(true)?;
+        let counts = Arc::new(Counts::default());
+        let io = TokioIo::new(CountedIo::new(stream, Arc::clone(&counts)));
+        let mut builder = Builder::new();
+        builder.preserve_header_case(true);
+        let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        let watched = Arc::clone(&counts);
+        tokio::spawn(async move {
+            tokio::select! {
+                // How it ends is told to whoever waits for an answer.
+                _ = connection.with_upgrades() => {}
+                () = abandoned(phase, watched, silence) => {}
+            }
+        });
+        Ok(Upstream { sender, counts })
+    }
+
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let good = self.good.load(Ordering::Relaxed);
+        let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, "the program has no address");
+        for step in 0..self.addrs.len() {
+            let index = (good + step) % self.addrs.len();
+            match TcpStream::connect(self.addrs[index]).await {
+                Ok(stream) => {
+                    self.good.store(index, Ordering::Relaxed);
+                    return Ok(stream);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// Resolves when the program is gone and its connection does not deliver what is left in it either.
+async fn abandoned(mut phase: watch::Receiver<Phase>, counts: Arc<Counts>, silence: Duration) {
+    if phase.wait_for(|phase| *phase == Phase::Gone).await.is_err() {
+        return std::future::pending().await;
+    }
+    loop {
+        let before = counts.mark();
+        tokio::time::sleep(silence).await;
+        if counts.unanswered_since(before) && counts.is_silent() {
+            return;
+        }
+    }
+}

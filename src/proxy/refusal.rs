@@ -1,0 +1,276 @@
+//! The answers devloop gives itself instead of a program's: which status, which words, in which form. Pure, apart from
+//! the final response.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    header::{self, HeaderValue},
+};
+
+use super::{
+    download::Answer,
+    headers::{REASON, accepts, is_navigation, is_of, line},
+    pages::{Page, page, plain},
+};
+use crate::model::Report;
+
+/// Why a request is not answered by a program.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Refusal {
+    /// No program runs, and none will until something changes.
+    Failed(Arc<Report>),
+    /// Held until the limit; for what.
+    Limit(Arc<str>),
+    /// Too many are held.
+    TooMany,
+    /// The caller is what the gate waits for.
+    Itself,
+    /// The program does not take connections; why.
+    Refused(Arc<str>),
+    /// The program died with the request; why that cannot be repeated.
+    Died(String),
+    /// The program's answer is not HTTP; what is wrong.
+    Garbled(String),
+    /// A host that is not ours, and the hosts that are.
+    Foreign(String, Vec<String>),
+    /// The request is malformed; how.
+    Malformed(&'static str),
+    /// It has passed devloop too often.
+    Loop,
+    /// No service has a port.
+    NoService,
+    /// `CONNECT`
+    Connect,
+    /// devloop is ending.
+    Closing,
+    /// Something below `/.devloop/` that does not exist.
+    Unknown,
+    /// A method that a page of devloop does not have.
+    Method,
+    /// No right to listen to events.
+    Forbidden,
+}
+
+/// The form of an own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Page,
+    Text,
+    Json,
+    Grpc,
+    /// None at all: a 5xx would end an `EventSource` for good, a lost connection does not.
+    Drop,
+}
+
+/// What an own answer needs to know about its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting<'a> {
+    /// The request's head.
+    pub(super) headers: &'a HeaderMap,
+    /// The project's name.
+    pub(super) project: &'a str,
+    /// The token for `/.devloop/events`.
+    pub(super) token: &'a str,
+    /// The service and the state of its gate, as `/.devloop/events` tells them: a page reloads when that changes.
+    pub(super) watched: Option<(&'a str, &'a str)>,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Failed(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Refusal::Limit(_) => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Refused(_) | Refusal::Died(_) | Refusal::Garbled(_) => StatusCode::BAD_GATEWAY,
+            Refusal::Foreign(..) | Refusal::Forbidden => StatusCode::FORBIDDEN,
+            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::Loop => StatusCode::LOOP_DETECTED,
+            Refusal::NoService | Refusal::Unknown => StatusCode::NOT_FOUND,
+            Refusal::Connect | Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    /// The value of `x-devloop`.
+    fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Failed(_) => "failed",
+            Refusal::Limit(_) => "holding-limit",
+            Refusal::TooMany => "too-many-held",
+            Refusal::Itself => "waits-for-itself",
+            Refusal::Refused(_) => "connection-refused",
+            Refusal::Died(_) => "upstream-died",
+            Refusal::Garbled(_) => "bad-gateway",
+            Refusal::Foreign(..) => "host-not-allowed",
+            Refusal::Malformed(_) => "bad-request",
+            Refusal::Loop => "loop",
+            Refusal::NoService => "no-service",
+            Refusal::Connect | Refusal::Method => "method-not-allowed",
+            Refusal::Closing => "closing",
+            Refusal::Unknown => "not-found",
+            Refusal::Forbidden => "forbidden",
+        }
+    }
+
+    /// What a person reads.
+    pub(super) fn report(&self) -> Report {
+        match self {
+            Refusal::Failed(report) => (**report).clone(),
+            Refusal::Limit(why) => Report::new(format!("held too long, waiting for {why}"))
+                .hint("the terminal where devloop runs says what it is doing; `[proxy] hold` sets the limit"),
+            Refusal::TooMany => {
+                Report::new("too many requests are waiting for the program to start").hint("try again in a moment")
+            }
+            Refusal::Itself => Report::new("this request comes from a program that the service waits for").hint(
+                "if it were held, both would wait forever: start the request after the step, or from another one",
+            ),
+            Refusal::Refused(why) => Report::new(format!("the program does not take connections: {why}"))
+                .hint("does it still listen on the address it was started with?"),
+            Refusal::Died(why) => Report::new("the program ended its connection before it answered")
+                .hint(format!("{why}; send the request again if that is safe")),
+            Refusal::Garbled(why) => Report::new(format!("the program's answer is not valid HTTP: {why}")),
+            Refusal::Foreign(host, known) => foreign(host, known),
+            Refusal::Malformed(how) => Report::new(format!("malformed request: {how}")),
+            Refusal::Loop => Report::new("this request goes round in a circle: it has passed devloop five times")
+                .hint("does the program proxy to devloop's own port?"),
+            Refusal::NoService => Report::new("no service of this project has a port"),
+            Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
+            Refusal::Closing => Report::new("devloop is ending"),
+            Refusal::Unknown => Report::new("nothing is here; devloop has `/.devloop/status` and `/.devloop/events`"),
+            Refusal::Method => Report::new("only GET and HEAD are answered here"),
+            Refusal::Forbidden => Report::new("only this project's own pages may listen to its events"),
+        }
+    }
+
+    fn form(&self, headers: &HeaderMap) -> Form {
+        if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+            return Form::Grpc;
+        }
+        let json = ["application/json", "application/problem+json"];
+        if is_of(headers, "text/event-stream") || accepts(headers, "text/event-stream") {
+            return if self.status().is_server_error() { Form::Drop } else { Form::Text };
+        }
+        if is_navigation(headers) {
+            return Form::Page;
+        }
+        if json.iter().any(|kind| accepts(headers, kind)) { Form::Json } else { Form::Text }
+    }
+
+    /// The response; none: drop the connection.
+    pub(super) fn response(&self, setting: Setting<'_>) -> Option<Response<Answer>> {
+        let report = self.report();
+        let mut response = match self.form(setting.headers) {
+            Form::Drop => return None,
+            Form::Grpc => grpc(&report),
+            Form::Text => text("text/plain; charset=utf-8", plain(&report)),
+            Form::Json => text("application/problem+json", self.problem(&report)),
+            Form::Page => self.page(&report, setting),
+        };
+        if self.form(setting.headers) != Form::Grpc {
+            *response.status_mut() = self.status();
+        }
+        let headers = response.headers_mut();
+        headers.insert(REASON, HeaderValue::from_static(self.reason()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Refusal::TooMany | Refusal::Closing => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Refusal::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
+            Refusal::Connect => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
+            _ => {}
+        }
+        Some(response)
+    }
+
+    fn problem(&self, report: &Report) -> String {
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": report.title,
+            "status": self.status().as_u16(),
+            "reason": self.reason(),
+            "detail": report.output.join("\n"),
+            "places": report.places,
+            "hint": report.hint,
+        });
+        format!("{problem:#}\n")
+    }
+
+    fn page(&self, report: &Report, setting: Setting<'_>) -> Response<Answer> {
+        // A page that cannot become another one by itself does not need to listen.
+        let watched = setting.watched.filter(|_| self.status().is_server_error() && *self != Refusal::Loop);
+        let token = setting.token;
+        let body = page(Page { report, project: setting.project, status: self.status().as_u16(), token, watched });
+        let mut response = text("text/html; charset=utf-8", body);
+        let policy = format!(
+            "default-src 'none'; style-src 'nonce-{token}'; script-src 'nonce-{token}'; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        );
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, line_of(&policy));
+        response
+    }
+}
+
+fn line_of(policy: &str) -> HeaderValue {
+    HeaderValue::from_str(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+fn foreign(host: &str, known: &[String]) -> Report {
+    let mut hosts: Vec<String> = known.iter().map(|known| format!("{known:?}")).collect();
+    hosts.push(format!("{host:?}"));
+    let mut report = Report::new(format!("devloop does not answer to the host `{host}`"))
+        .hint("if this name is yours, add these lines to dev.toml");
+    report.output = vec!["[proxy]".to_owned(), format!("hosts = [{}]", hosts.join(", "))];
+    report
+}
+
+/// A response with this body.
+pub(super) fn text(kind: &'static str, body: String) -> Response<Answer> {
+    let mut response = Response::new(Answer::Own(Some(Bytes::from(body))));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// gRPC tells its status in the head when there is no message: 14, "unavailable".
+fn grpc(report: &Report) -> Response<Answer> {
+    let mut response = Response::new(Answer::Own(None));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static("14"));
+    headers.insert("grpc-message", line(&report.title.replace('%', "%25")));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(refusal: &Refusal, fields: &[(&'static str, &'static str)]) -> Form {
+        let mut headers = HeaderMap::new();
+        fields.iter().for_each(|(name, value)| drop(headers.insert(*name, HeaderValue::from_static(value))));
+        refusal.form(&headers)
+    }
+
+    #[test]
+    fn everybody_gets_the_form_that_he_understands() {
+        let failed = Refusal::Failed(Arc::new(Report::new("x")));
+        assert_eq!(form(&failed, &[("accept", "*/*")]), Form::Text);
+        assert_eq!(form(&failed, &[]), Form::Text);
+        assert_eq!(form(&failed, &[("accept", "text/html,*/*;q=0.8")]), Form::Page);
+        assert_eq!(form(&failed, &[("accept", "*/*"), ("sec-fetch-mode", "navigate")]), Form::Page);
+        assert_eq!(form(&failed, &[("accept", "text/html"), ("sec-fetch-mode", "cors")]), Form::Text);
+        assert_eq!(form(&failed, &[("accept", "application/json, text/plain, */*")]), Form::Json);
+        assert_eq!(form(&failed, &[("content-type", "application/grpc+proto")]), Form::Grpc);
+        assert_eq!(form(&failed, &[("accept", "text/event-stream")]), Form::Drop);
+        assert_eq!(form(&Refusal::Malformed("x"), &[("accept", "text/event-stream")]), Form::Text);
+    }
+
+    #[test]
+    fn the_page_for_a_foreign_host_shows_the_lines_to_add() {
+        let report = Refusal::Foreign("app.test".into(), vec!["other.test".into()]).report();
+        assert_eq!(report.output, ["[proxy]", "hosts = [\"other.test\", \"app.test\"]"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! What the proxy is told from outside: where to listen, whom to answer, how long to hold. No behaviour.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use crate::{core::gate::Gates, plan::Listen};
+
+/// Everything the proxy needs to start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens. Fixed for its life.
+    pub listen: Listen,
+    /// What may change while it runs.
+    pub rules: Rules,
+    /// The project's name, for pages.
+    pub project: String,
+    /// Allows a page to listen to `/.devloop/events`; new for every run of devloop. Letters, digits, `-` and `_`.
+    pub token: String,
+    /// Bounds; `Limits::default()` outside of tests.
+    pub limits: Limits,
+}
+
+/// What dev.toml may change while the proxy runs.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Host names it answers to beside loopback ones: lower case, without port; `*.example.test` allows all below.
+    pub hosts: Vec<String>,
+    /// How long a request may be held, not counting time in which a build or start is visibly running.
+    pub hold: Duration,
+    /// The services, in the plan's order.
+    pub services: Vec<ServiceRoute>,
+}
+
+/// A service as the router sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRoute {
+    /// Its name in the plan.
+    pub name: Arc<str>,
+    /// Whether it answers requests at all.
+    pub has_port: bool,
+}
+
+/// Bounds of memory, time and number.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests held at the same time, over all services; more get 503.
+    pub held: usize,
+    /// Bytes of one request body kept for a second try.
+    pub kept_each: usize,
+    /// Bytes of all kept request bodies.
+    pub kept_all: usize,
+    /// No request is held longer, whatever is running.
+    pub hold_cap: Duration,
+    /// How long a request may find its live instance refusing connections before it gets 502.
+    pub refused: Duration,
+    /// How long a background request of a loaded page waits for a save's outcome.
+    pub background: Duration,
+    /// Connections to one instance; tunnels and event streams do not count.
+    pub upstream: usize,
+    /// How long a request waits for one of them; then it gets one more than `upstream`, so that programs that call
+    /// themselves through the proxy cannot lock themselves up.
+    pub upstream_wait: Duration,
+    /// How long connecting to an instance may take.
+    pub connect: Duration,
+    /// How long a client may take for its request head, and how long it may keep an idle connection.
+    pub head: Duration,
+    /// How long the ends of a tunnel or event stream may take to part at a swap.
+    pub parting: Duration,
+    /// How long a tunnel with one closed side lives without traffic.
+    pub half_close: Duration,
+    /// How long a connection to a program that has exited may stay silent before it is cut.
+    pub silence: Duration,
+    /// How long `Proxy::shutdown` waits for what is running.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            held: 1024,
+            kept_each: 64 * 1024,
+            kept_all: 64 * 1024 * 1024,
+            hold_cap: Duration::from_secs(300),
+            refused: Duration::from_secs(2),
+            background: Duration::from_secs(1),
+            upstream: 64,
+            upstream_wait: Duration::from_secs(5),
+            connect: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+            parting: Duration::from_secs(1),
+            half_close: Duration::from_secs(5),
+            silence: Duration::from_secs(1),
+            shutdown: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What flows in while the proxy runs.
+#[derive(Clone)]
+pub struct Feeds {
+    /// Where each service's requests go.
+    pub gates: watch::Receiver<Gates>,
+    /// The answer of `/.devloop/status`.
+    pub status: watch::Receiver<Arc<serde_json::Value>>,
+    /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
+    pub waits_for: WaitsFor,
+}
+
+/// Tells who the process with this id is to the gate of the service with this name.
+pub type WaitsFor = Arc<dyn Fn(u32, &str) -> Caller + Send + Sync>;
+
+/// Who sent a request, as far as it matters for holding it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A user, or not known.
+    Stranger,
+    /// One of devloop's own steps, services or probes: never held for freshness.
+    Ours,
+    /// Inside a run that this gate waits for: if it were held, it would wait for itself.
+    AwaitedByThisGate,
+}
+
+/// What the proxy is doing and has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stats {
+    /// Client connections that are open.
+    pub connections: u64,
+    /// One entry for each service with a port.
+    pub services: Vec<ServiceStats>,
+}
+
+/// One service's share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ServiceStats {
+    /// Its name.
+    pub service: String,
+    /// Requests waiting at its gate.
+    pub held: u64,
+    /// Requests, streams and tunnels that its instances are working on.
+    pub in_flight: u64,
+    /// Open tunnels among them.
+    pub tunnels: u64,
+    /// Requests that came in so far.
+    pub requests: u64,
+    /// Requests that were held so far.
+    pub were_held: u64,
+    /// Requests that were sent a second time because the first instance died without answering.
+    pub replayed: u64,
+    /// Answers of devloop's own: 502, 503, 504.
+    pub refused: u64,
+}

@@ -1,0 +1,122 @@
+//! What all tasks of the proxy share.
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize},
+    },
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    body::Budget,
+    desk::Desk,
+    host::Reach,
+    instance::Instances,
+    peers::Peers,
+    settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+};
+use crate::{core::gate::Gates, sys::Clock};
+
+/// Whether the proxy goes on. Open => Closing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It does.
+    Open,
+    /// It ends.
+    Closing,
+}
+
+/// What all tasks of the proxy share.
+pub(super) struct Shared {
+    pub(super) project: String,
+    pub(super) token: String,
+    pub(super) limits: Limits,
+    pub(super) reach: Reach,
+    pub(super) clock: Clock,
+    pub(super) instances: Instances,
+    pub(super) gates: watch::Receiver<Gates>,
+    pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
+    pub(super) waits_for: WaitsFor,
+    pub(super) peers: Peers,
+    pub(super) budget: Arc<Budget>,
+    pub(super) held: AtomicUsize,
+    pub(super) connections: AtomicU64,
+    pub(super) life: watch::Sender<Life>,
+    known: RwLock<Arc<Known>>,
+}
+
+/// The rules in force, with what belongs to them.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) hosts: Vec<String>,
+    pub(super) hold: Duration,
+    pub(super) routes: Vec<ServiceRoute>,
+    /// One for each route.
+    pub(super) desks: Vec<Arc<Desk>>,
+}
+
+impl Shared {
+    /// Of a proxy that is about to listen.
+    pub(super) fn new(settings: Settings, feeds: Feeds, reach: Reach) -> Shared {
+        let limits = settings.limits;
+        Shared {
+            project: settings.project,
+            token: settings.token,
+            limits,
+            reach,
+            clock: Clock::start(),
+            instances: Instances::new(limits.upstream),
+            gates: feeds.gates,
+            status: feeds.status,
+            waits_for: feeds.waits_for,
+            peers: Peers::start(),
+            budget: Arc::new(Budget::new(limits.kept_each, limits.kept_all)),
+            held: AtomicUsize::new(0),
+            connections: AtomicU64::new(0),
+            life: watch::Sender::new(Life::Open),
+            known: RwLock::new(Arc::new(Known::new(settings.rules, &[]))),
+        }
+    }
+
+    /// The rules in force.
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// New rules; a service that stays keeps its line.
+    pub(super) fn learn(&self, rules: Rules) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(Known::new(rules, &known.desks));
+    }
+
+    /// Resolves when the proxy ends.
+    pub(super) async fn closing(&self) {
+        let mut life = self.life.subscribe();
+        // If nobody can end it any more it is over as well.
+        let _ = life.wait_for(|life| *life == Life::Closing).await;
+    }
+
+    /// The numbers now.
+    pub(super) fn stats(&self) -> Stats {
+        let known = self.known();
+        let desks = known.routes.iter().zip(&known.desks).filter(|(route, _)| route.has_port);
+        Stats {
+            connections: self.connections.load(std::sync::atomic::Ordering::Relaxed),
+            services: desks.map(|(_, desk)| desk.stats()).collect(),
+        }
+    }
+}
+
+impl Known {
+    fn new(rules: Rules, before: &[Arc<Desk>]) -> Known {
+        let desk = |route: &ServiceRoute| {
+            let kept = before.iter().find(|desk| desk.name == route.name).cloned();
+            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&route.name))))
+        };
+        let desks = rules.services.iter().map(desk).collect();
+        Known { hosts: rules.hosts, hold: rules.hold, routes: rules.services, desks }
+    }
+}

@@ -1,0 +1,228 @@
+//! A connection that is no longer HTTP: bytes both ways until one side is done or the instance is replaced. WebSockets
+//! are told so with a Close between two frames.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+
+use super::{
+    desk::{Admission, Desk},
+    frames::{Frames, close_for_app, close_for_client},
+    instance::draining,
+    shared::Shared,
+};
+
+/// Read at a time, each way.
+const PIECE: usize = 8 * 1024;
+
+/// A tunnel before both sides have switched.
+pub(super) struct Tunnel {
+    /// The client's side.
+    pub(super) client: OnUpgrade,
+    /// The program's side.
+    pub(super) app: OnUpgrade,
+    /// What goes through.
+    pub(super) protocol: Protocol,
+    /// Its place in the instance.
+    pub(super) admission: Admission,
+}
+
+/// What goes through a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// RFC 6455
+    WebSocket,
+    /// Just bytes.
+    Unknown,
+}
+
+/// How one direction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Its source is done; its target has been told.
+    Eof,
+    /// A side is broken.
+    Broken,
+    /// The Close has been sent.
+    Farewell,
+}
+
+impl Tunnel {
+    /// Lives as long as the tunnel. Both sockets are closed when it returns.
+    pub(super) async fn run(self, shared: Arc<Shared>) {
+        let Ok((client, app)) = tokio::try_join!(self.client, self.app) else { return };
+        let _counted = Counted::new(self.admission.desk());
+        let ends = Ending { instance: &self.admission, shared: &shared };
+        let (from_client, mut to_client) = split(TokioIo::new(client));
+        let (from_app, mut to_app) = split(TokioIo::new(app));
+        let traffic = AtomicU64::new(0);
+        let (down, up) = match self.protocol {
+            Protocol::WebSocket => (Some(close_for_client()), Some(close_for_app())),
+            Protocol::Unknown => (None, None),
+        };
+        let both = both(
+            pump(from_app, &mut to_client, down, &ends, &traffic),
+            pump(from_client, &mut to_app, up, &ends, &traffic),
+            &traffic,
+            shared.limits.half_close,
+        );
+        tokio::select! {
+            () = both => {}
+            () = async { ends.come().await; tokio::time::sleep(shared.limits.parting).await } => {}
+        }
+        // Whoever has gone already needs no FIN.
+        let _ = to_client.shutdown().await;
+        let _ = to_app.shutdown().await;
+    }
+}
+
+/// What ends a tunnel from outside.
+struct Ending<'a> {
+    instance: &'a Admission,
+    shared: &'a Shared,
+}
+
+impl Ending<'_> {
+    async fn come(&self) {
+        tokio::select! {
+            () = draining(self.instance.instance.phase()) => {}
+            () = self.shared.closing() => {}
+        }
+    }
+}
+
+/// Both directions. When one is at its end the other one may go on as long as something moves.
+async fn both(
+    down: impl Future<Output = End>,
+    up: impl Future<Output = End>,
+    traffic: &AtomicU64,
+    half_close: Duration,
+) {
+    let (mut down, mut up) = (pin!(down), pin!(up));
+    let first = tokio::select! {
+        end = down.as_mut() => (end, None),
+        end = up.as_mut() => (end, Some(())),
+    };
+    match first {
+        (End::Broken, _) => {}
+        (End::Eof, None) => linger(up, traffic, half_close).await,
+        (End::Eof, Some(())) => linger(down, traffic, half_close).await,
+        (End::Farewell, None) => drop(up.await),
+        (End::Farewell, Some(())) => drop(down.await),
+    }
+}
+
+async fn linger(mut other: impl Future<Output = End> + Unpin, traffic: &AtomicU64, half_close: Duration) {
+    loop {
+        let before = traffic.load(Ordering::Relaxed);
+        tokio::select! {
+            _ = &mut other => return,
+            () = tokio::time::sleep(half_close) => {
+                if traffic.load(Ordering::Relaxed) == before {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One direction. `close`: the frame to send before the end, if these are WebSocket frames.
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    to: &mut (impl AsyncWrite + Unpin),
+    close: Option<Bytes>,
+    ending: &Ending<'_>,
+    traffic: &AtomicU64,
+) -> End {
+    let mut piece = vec![0; PIECE];
+    let mut frames = Frames::new();
+    let mut ends = pin!(ending.come());
+    loop {
+        let count = tokio::select! {
+            read = from.read(&mut piece) => match read {
+                Ok(0) => return finish(to).await,
+                Ok(count) => count,
+                Err(_) => return End::Broken,
+            },
+            () = ends.as_mut() => break,
+        };
+        traffic.fetch_add(count as u64, Ordering::Relaxed);
+        if close.is_some() {
+            frames.feed(&piece[..count]);
+        }
+        if to.write_all(&piece[..count]).await.is_err() {
+            return End::Broken;
+        }
+    }
+    match close {
+        None => finish(to).await,
+        Some(close) => say_goodbye(&mut from, to, frames, &close, &mut piece).await,
+    }
+}
+
+async fn finish(to: &mut (impl AsyncWrite + Unpin)) -> End {
+    match to.shutdown().await {
+        Ok(()) => End::Eof,
+        Err(_) => End::Broken,
+    }
+}
+
+/// Lets the frame under way end, sends the Close, and waits for the other side's.
+async fn say_goodbye(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut frames: Frames,
+    close: &Bytes,
+    piece: &mut [u8],
+) -> End {
+    let mut said = false;
+    loop {
+        if !said && frames.at_boundary() {
+            if !frames.closed() && to.write_all(close).await.is_err() {
+                return End::Broken;
+            }
+            said = true;
+        }
+        if frames.closed() {
+            return End::Farewell;
+        }
+        let count = match from.read(piece).await {
+            Ok(0) => return End::Farewell,
+            Ok(count) => count,
+            Err(_) => return End::Broken,
+        };
+        let last_of_frame = frames.feed_to_boundary(&piece[..count]);
+        if !said && to.write_all(&piece[..last_of_frame]).await.is_err() {
+            return End::Broken;
+        }
+        // What comes behind is only looked at for the other side's Close.
+        frames.feed(&piece[last_of_frame..count]);
+    }
+}
+
+/// An open tunnel in the numbers.
+struct Counted(Arc<Desk>);
+
+impl Counted {
+    fn new(desk: &Arc<Desk>) -> Counted {
+        desk.tally.tunnels.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(desk))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.tally.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,114 @@
+//! The program that the tests build and run: this very test binary, told by its environment to be an HTTP server.
+//!
+//! It reads `APP` (words separated by spaces) for how it is to behave, and answers every request with `VERSION`:
+//! `start=MS` listens that much later, `exit=CODE` ends before it listens, `status=CODE` answers `/` so,
+//! `deaf` ignores SIGTERM, `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
+//! `crash=/PATH` ends at a request for that path, `slow=/PATH:MS` answers it that much later, `log=FILE` appends a line
+//! for each request and keeps the file open.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+/// Set in the environment of this binary when it is to be the program.
+pub const MARK: &str = "DEVLOOP_TEST_IS_APP";
+
+fn word(name: &str) -> Option<String> {
+    let app = std::env::var("APP").unwrap_or_default();
+    app.split_whitespace().find_map(|word| match word.split_once('=') {
+        Some((known, value)) if known == name => Some(value.to_owned()),
+        None if word == name => Some(String::new()),
+        _ => None,
+    })
+}
+
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(text.parse().expect("milliseconds"))
+}
+
+/// Is the program until it is ended.
+pub fn serve() -> ! {
+    if word("deaf").is_some() {
+        // SAFETY: ignoring a signal installs no handler.
+        nix::sys::signal::sigprocmask(
+            nix::sys::signal::SigmaskHow::SIG_BLOCK,
+            Some(&[nix::sys::signal::SIGTERM].into_iter().collect()),
+            None,
+        )
+        .expect("SIGTERM can be blocked");
+    }
+    if word("child").is_some() {
+        let child = std::process::Command::new("setsid").arg("-f").arg("sleep").arg("1000").status();
+        child.expect("setsid is there");
+    }
+    if let Some(start) = word("start") {
+        thread::sleep(millis(&start));
+    }
+    if let Some(code) = word("exit") {
+        eprintln!("this program does not want to start");
+        std::process::exit(code.parse().expect("an exit code"));
+    }
+    let port = word("port").or_else(|| std::env::var("PORT").ok()).expect("a port");
+    let listener = match TcpListener::bind(format!("127.0.0.1:{port}")) {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("listen tcp 127.0.0.1:{port}: bind: {error}");
+            std::process::exit(1);
+        }
+    };
+    println!("version {} listens on {port}", std::env::var("VERSION").unwrap_or_default());
+    let log = word("log").map(|path| {
+        let file = File::options().create(true).append(true).open(path).expect("the log opens");
+        Arc::new(Mutex::new(file))
+    });
+    for stream in listener.incoming().flatten() {
+        let log = log.clone();
+        thread::spawn(move || while answer(&stream, log.as_deref()).is_some() {});
+    }
+    unreachable!("a listener never ends")
+}
+
+/// Answers one request; none when the connection is over.
+fn answer(stream: &TcpStream, log: Option<&Mutex<File>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let path = head.split_whitespace().nth(1)?.to_owned();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    if let Some(log) = log {
+        let mut log = log.lock().expect("nobody panics");
+        writeln!(log, "{} {}", head.lines().next()?, String::from_utf8_lossy(&body)).ok()?;
+    }
+    if word("crash").as_deref() == Some(&path) {
+        eprintln!("asked to crash");
+        std::process::exit(3);
+    }
+    if let Some((slow, time)) = word("slow").as_deref().and_then(|slow| slow.split_once(':'))
+        && slow == path
+    {
+        thread::sleep(millis(time));
+    }
+    let status = word("status").unwrap_or_else(|| "200".to_owned());
+    let text = format!("{}\n", std::env::var("VERSION").unwrap_or_default());
+    let mut stream = stream;
+    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok()
+}

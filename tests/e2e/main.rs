@@ -1,0 +1,15 @@
+//! The whole program, from outside: real files, processes and sockets.
+#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+
+mod app;
+mod support;
+
+mod loop_;
+
+/// Not a test of its own: the program that the others run (see `app.rs`).
+#[test]
+fn the_app() {
+    if std::env::var_os(app::MARK).is_some() {
+        app::serve();
+    }
+}
