@@ -18,14 +18,12 @@ use std::{
     },
     process::{Command, ExitCode},
     sync::atomic::{AtomicI32, Ordering},
-    time::Duration,
 };
 
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, FdFlag, fcntl},
     libc,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
         wait::waitpid,
@@ -34,25 +32,16 @@ use nix::{
 };
 
 use super::{
-    Kind, Terminal, WindowSize, search,
-    stop::Stopping,
-    tree::Tree,
+    Terminal, WindowSize, search,
+    vigil::{Lifeline, Vigil},
     wire::{Order, Stage, Start, Word},
 };
-use crate::{
-    core::event::StopHow,
-    model::{Exit, Time},
-    sys::Clock,
-};
+use crate::model::Exit;
 
 /// The hidden first argument. After it: a name for `ps`, and the number of a listening socket to be handed on, if any.
 pub(super) const MARK: &str = "--guard-of";
 /// Where a program finds a socket that is handed to it.
 const LISTEN_FD: RawFd = 3;
-/// Where devloop is gone, a guard leaves after this time of killing; what it cannot kill, nobody can.
-const GIVE_UP: Duration = Duration::from_secs(10);
-/// Where orphans are not adopted, their group is looked at this often after the leader's end.
-const LOOK_AT_ORPHANS: Duration = Duration::from_secs(2);
 
 /// Is this process to be a guard? Then it is one until its end, and its exit code is the answer. To be called first
 /// thing in `main`, before any thread or runtime exists.
@@ -117,7 +106,7 @@ fn run(listen: Option<RawFd>) -> io::Result<()> {
     let _ = setsid();
     adopt_orphans();
 
-    let mut line = Lifeline { control, heard: Vec::new() };
+    let mut line = Lifeline::new(control);
     let Some(Order::Start(start)) = line.first_order()? else { return Ok(()) };
     let (silence, keep_silent) = io::pipe()?;
     let files = Files { stdin: silence.into(), out: streams.0, err: streams.1, listen };
@@ -127,9 +116,9 @@ fn run(listen: Option<RawFd>) -> io::Result<()> {
     };
     drop(reserve);
     let _ = chdir("/");
-    let started = line.say(&Word::Started { pid: leader.as_raw().cast_unsigned() });
-    let state = if started.is_ok() { State::Running } else { State::Running.kill(Time::ZERO) };
-    Guard { line, wakes, clock: Clock::start(), tree: Tree::new(leader), start: *start, state }.watch();
+    // Where nobody hears this, the vigil is over soon: the lifeline is broken.
+    let _ = line.say(&Word::Started { pid: leader.as_raw().cast_unsigned() });
+    Vigil::new(line, wakes, leader, *start).keep();
     drop(keep_silent);
     Ok(())
 }
@@ -141,168 +130,6 @@ struct Files {
     err: OwnedFd,
     listen: Option<OwnedFd>,
 }
-
-// ---------------------------------------------------------------------------------------------- the watch
-
-/// The socket to devloop.
-struct Lifeline {
-    control: UnixStream,
-    heard: Vec<u8>,
-}
-
-impl Lifeline {
-    /// Waits for the first order; none if devloop is gone.
-    fn first_order(&mut self) -> io::Result<Option<Order>> {
-        loop {
-            if let Some(order) = Order::take(&mut self.heard) {
-                return Ok(Some(order));
-            }
-            if !self.hear()? {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Reads once; `false` if devloop is gone.
-    fn hear(&mut self) -> io::Result<bool> {
-        let mut part = [0; 16 * 1024];
-        match self.control.read(&mut part) {
-            Ok(count) => {
-                self.heard.extend_from_slice(&part[..count]);
-                Ok(count > 0)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn say(&mut self, word: &Word) -> io::Result<()> {
-        self.control.write_all(&word.frame())
-    }
-}
-
-/// Where a guarded program is.
-// Running => (Lingering | Stopping); Lingering => Stopping; any => Lost
-enum State {
-    /// Its leader runs.
-    Running,
-    /// A step's leader has ended by itself; what it left behind runs on.
-    Lingering,
-    /// It is being ended.
-    Stopping(Stopping),
-    /// devloop is gone: it is being killed.
-    Lost { since: Time, stopping: Stopping },
-}
-
-impl State {
-    fn kill(self, now: Time) -> State {
-        match self {
-            State::Stopping(before) => State::Stopping(Stopping::kill(Some(before), now)),
-            State::Lost { .. } => self,
-            State::Running | State::Lingering => State::Stopping(Stopping::kill(None, now)),
-        }
-    }
-}
-
-struct Guard {
-    line: Lifeline,
-    wakes: UnixStream,
-    clock: Clock,
-    tree: Tree,
-    start: Start,
-    state: State,
-}
-
-impl Guard {
-    /// Until the whole tree is gone.
-    fn watch(mut self) {
-        self.obey(); // what came together with the first order
-        loop {
-            let reaped = self.tree.reap();
-            if let Some(exit) = reaped.leader {
-                let _ = self.line.say(&Word::Exited { exit, more: reaped.more });
-                self.leader_has_ended();
-            }
-            if !reaped.more {
-                let _ = self.line.say(&Word::Empty);
-                return;
-            }
-            let now = self.clock.now();
-            let wait = match &mut self.state {
-                State::Lost { since, .. } if now.since(*since) > GIVE_UP => return,
-                State::Lost { stopping, .. } => Some(stopping.proceed(&self.tree, now).wait),
-                State::Stopping(stopping) => {
-                    let next = stopping.proceed(&self.tree, now);
-                    if let Some(survivors) = next.survivors {
-                        let _ = self.line.say(&Word::Survivors(survivors));
-                    }
-                    Some(next.wait)
-                }
-                State::Lingering if !cfg!(target_os = "linux") => Some(LOOK_AT_ORPHANS),
-                State::Running | State::Lingering => None,
-            };
-            self.sleep(wait);
-        }
-    }
-
-    fn leader_has_ended(&mut self) {
-        if matches!(self.state, State::Running) {
-            self.state = match self.start.kind {
-                Kind::Step => State::Lingering,
-                Kind::Service => self.ask(),
-            };
-        }
-    }
-
-    fn ask(&self) -> State {
-        State::Stopping(Stopping::ask(&self.tree, self.start.signal, self.start.grace, self.clock.now()))
-    }
-
-    /// Until a child ends, devloop says something or is gone, or `wait` is over.
-    fn sleep(&mut self, wait: Option<Duration>) {
-        let timeout = wait.map_or(PollTimeout::NONE, |wait| {
-            PollTimeout::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
-        });
-        let mut fds = vec![PollFd::new(self.wakes.as_fd(), PollFlags::POLLIN)];
-        if !matches!(self.state, State::Lost { .. }) {
-            fds.push(PollFd::new(self.line.control.as_fd(), PollFlags::POLLIN));
-        }
-        if poll(&mut fds, timeout).is_err() {
-            return;
-        }
-        let spoken = fds.get(1).and_then(PollFd::any).unwrap_or(false);
-        let mut ended = [0; 64];
-        while matches!(self.wakes.read(&mut ended), Ok(1..)) {}
-        if spoken && !self.line.hear().unwrap_or(false) {
-            let since = self.clock.now();
-            self.state = State::Lost { since, stopping: Stopping::kill(None, since) };
-        }
-        self.obey();
-    }
-
-    fn obey(&mut self) {
-        while let Some(order) = Order::take(&mut self.line.heard) {
-            match order {
-                Order::Stop(StopHow::Ask) => {
-                    if matches!(self.state, State::Running | State::Lingering) {
-                        self.state = self.ask();
-                    }
-                }
-                Order::Stop(StopHow::Kill) => {
-                    self.state = mem::replace(&mut self.state, State::Running).kill(self.clock.now());
-                }
-                Order::Suspend if matches!(self.state, State::Running | State::Lingering) => {
-                    self.tree.signal_everyone(libc::SIGSTOP);
-                }
-                Order::Resume => self.tree.signal_everyone(libc::SIGCONT),
-                Order::Resize(window) => resize(window),
-                Order::Start(_) | Order::Suspend => {}
-            }
-        }
-    }
-}
-
-// ---------------------------------------------------------------------------------------------- the start
 
 /// Starts the program; returns once it is executed, or says what failed.
 fn begin(start: &Start, files: Files) -> Result<Pid, (Stage, Errno)> {
@@ -385,8 +212,6 @@ fn set_up_streams(start: &Start, files: &Files) -> nix::Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------- the process itself
-
 /// Closes what devloop was started with by accident, so that no program holds it open.
 fn close_inherited(but: Option<RawFd>) {
     let Ok(entries) = std::fs::read_dir("/dev/fd") else { return };
@@ -458,7 +283,8 @@ fn set_window(terminal: RawFd, window: WindowSize) -> nix::Result<()> {
     Errno::result(unsafe { libc::ioctl(terminal, libc::TIOCSWINSZ, &raw const size) }).map(drop)
 }
 
-fn resize(window: WindowSize) {
+/// This session's terminal, if it has one, gets another size.
+pub(super) fn resize(window: WindowSize) {
     if let Ok(terminal) = File::open("/dev/tty") {
         let _ = set_window(terminal.as_raw_fd(), window);
     }

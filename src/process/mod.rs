@@ -1,8 +1,11 @@
 //! Programs: started through a guard, stopped as a tree, their output read without end. It does not decide when.
 //!
-//! Reading order: `programs` (the handle), `run` (one program from start to end), `spawn`, `guard`, `tree` and `stop`
-//! (the process between), `output`, `lines`, `tail` and `queue` (what programs say), then the helpers.
+//! Reading order: `programs` (the handle), `run` (one program from start to end), `opening` and `spawn` (how it gets a
+//! guard); `guard`, `vigil`, `tree` and `stop` (the process between); `output`, `lines`, `tail` and `queue` (what
+//! programs say); then what a launch is made of.
 
+mod helper;
+mod opening;
 mod programs;
 mod run;
 mod spawn;
@@ -12,6 +15,7 @@ pub mod guard;
 mod search;
 mod stop;
 mod tree;
+mod vigil;
 
 mod lines;
 mod output;
@@ -20,6 +24,7 @@ mod queue;
 mod tail;
 
 pub mod env;
+pub mod env_file;
 mod ports;
 mod signals;
 mod strays;

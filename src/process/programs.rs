@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use nix::unistd::{Pid, getpgid};
+use nix::unistd::{Pid, getsid};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
@@ -13,8 +13,9 @@ use tokio::{
 
 use super::{
     GuardBinary, Launch, Notice, Output, Survivor, WindowSize,
+    helper::Helper,
     output::Sink,
-    run::{self, Command, Helper},
+    run::{self, Command},
 };
 use crate::{
     core::event::StopHow,
@@ -74,8 +75,8 @@ enum Door {
 
 impl Programs {
     /// To be called inside a tokio runtime with I/O and time, on which everything then happens. `notices` and `lines`
-    /// are called on its tasks: they must return at once and neither wait nor panic. `lines` is never called for one
-    /// run by two tasks at a time; a `queue` keeps what it gets for a slow reader.
+    /// are called on its tasks: they must return at once and neither wait nor panic. The lines of one
+    /// program come in order; a `queue` keeps what it gets for a slow reader.
     pub fn new(
         setup: Setup,
         notices: impl Fn(Notice) + Send + Sync + 'static,
@@ -129,18 +130,18 @@ impl Programs {
         self.0.lock().runs.get(&run)?.leader
     }
 
-    /// The run to whose tree a process belongs, double-forked and `setsid` ones included. Where the OS does not tell
-    /// parents: the run whose group it is in.
+    /// The run to whose tree a process belongs, double-forked and `setsid` ones included (those not where the OS does
+    /// not tell parents).
     pub fn owner_of(&self, pid: u32) -> Option<RunId> {
-        let group = getpgid(Some(Pid::from_raw(i32::try_from(pid).ok()?))).ok()?;
-        let known: Vec<(RunId, Option<u32>, Option<u32>)> =
-            self.0.lock().runs.iter().map(|(run, entry)| (*run, entry.guard, entry.leader)).collect();
-        let is = |number: Option<u32>, pid: u32| number == Some(pid);
-        if let Some((run, ..)) = known.iter().find(|(_, _, leader)| is(*leader, group.as_raw().cast_unsigned())) {
-            return Some(*run);
-        }
-        let parents = std::iter::successors(sys::parent(pid), |pid| sys::parent(*pid)).take(1000);
-        parents.filter_map(|parent| known.iter().find(|(_, guard, _)| is(*guard, parent))).map(|(run, ..)| *run).next()
+        let guards: Vec<(u32, RunId)> =
+            self.0.lock().runs.iter().filter_map(|(run, entry)| Some((entry.guard?, *run))).collect();
+        let run_of = |guard: u32| guards.iter().find(|(known, _)| *known == guard).map(|(_, run)| *run);
+        // The guard leads the session of its program.
+        let session = getsid(Some(Pid::from_raw(i32::try_from(pid).ok()?))).ok()?;
+        run_of(session.as_raw().cast_unsigned()).or_else(|| {
+            let parents = std::iter::successors(sys::parent(pid), |pid| sys::parent(*pid)).take(1000);
+            parents.filter_map(run_of).next()
+        })
     }
 
     /// Our terminal has another size: programs on terminals get it too.
@@ -190,7 +191,10 @@ impl Programs {
         let _ = self.0.alive.subscribe().wait_for(|alive| *alive == 0).await;
         let owed = std::mem::take(&mut self.0.lock().owed);
         if how == StopHow::Ask {
-            let owed: Vec<_> = owed.into_values().map(|helper| tokio::spawn(helper.run(self.0.clone()))).collect();
+            let owed: Vec<_> = owed
+                .into_values()
+                .map(|helper| self.0.runtime.spawn(helper.run(self.0.clone(), Arc::default())))
+                .collect();
             for helper in owed {
                 let _ = helper.await;
             }

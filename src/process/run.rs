@@ -1,34 +1,27 @@
 //! One program from its start to its end: the task that talks to its guard, reads its output and tells its fate.
 
-use std::{
-    ffi::{OsStr, OsString},
-    ops::ControlFlow,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use nix::libc;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
-    time::timeout,
 };
 
 use super::{
-    Ending, Kind, Launch, Notice, Output, RUN_MARK, SESSION_MARK, Survivor, Terminal, WindowSize,
+    Ending, Kind, Launch, Notice, Survivor, WindowSize,
+    helper::Helper,
+    opening::{Opened, Opening},
     output::{Others, Reader},
     programs::Shared,
     search::{self, Wanted},
-    spawn::{Line, Spawned},
+    spawn::Line,
     strays,
-    wire::{Order, Start, Word},
+    wire::{Order, Word},
 };
 use crate::{
     core::event::StopHow,
-    model::{self, Exit, RunId, Stream},
-    plan::Resolved,
+    model::{Exit, RunId},
     sys,
 };
 
@@ -80,7 +73,7 @@ enum Phase {
     /// Nobody has asked it to end.
     Running,
     /// The command that comes before the signal runs.
-    Asking(JoinHandle<()>),
+    Asking { helper: JoinHandle<()>, hurry: Arc<Notify> },
     /// The guard is ending it.
     Asked,
     /// Its end was told; what a step left running may be there.
@@ -152,11 +145,10 @@ impl Live {
         match command {
             Command::Stop(StopHow::Ask) => self.ask().await,
             Command::Stop(StopHow::Kill) => {
-                if let Phase::Asking(helper) = &self.phase {
-                    helper.abort();
-                }
-                if !matches!(self.phase, Phase::Told) {
-                    self.phase = Phase::Asked;
+                match &self.phase {
+                    Phase::Asking { hurry, .. } => hurry.notify_one(),
+                    Phase::Starting | Phase::Running => self.phase = Phase::Asked,
+                    Phase::Asked | Phase::Told => {}
                 }
                 self.line.order(&Order::Stop(StopHow::Kill)).await;
             }
@@ -172,14 +164,18 @@ impl Live {
     async fn ask(&mut self) {
         match self.phase {
             Phase::Starting | Phase::Running => match self.helper() {
-                Some(helper) => self.phase = Phase::Asking(tokio::spawn(helper.run(self.shared.clone()))),
+                Some(helper) => {
+                    let hurry = Arc::new(Notify::new());
+                    let helper = tokio::spawn(helper.run(self.shared.clone(), hurry.clone()));
+                    self.phase = Phase::Asking { helper, hurry };
+                }
                 None => {
                     self.phase = Phase::Asked;
                     self.line.order(&Order::Stop(StopHow::Ask)).await;
                 }
             },
             Phase::Told => self.line.order(&Order::Stop(StopHow::Ask)).await,
-            Phase::Asking(_) | Phase::Asked => {}
+            Phase::Asking { .. } | Phase::Asked => {}
         }
     }
 
@@ -222,7 +218,7 @@ impl Live {
     /// The whole tree is gone.
     async fn gone(&mut self) {
         match &mut self.phase {
-            Phase::Asking(helper) => {
+            Phase::Asking { helper, .. } => {
                 let _ = helper.await;
             }
             Phase::Starting | Phase::Running => {
@@ -256,8 +252,10 @@ impl Live {
         let left = spawn_blocking(move || strays::end_run(&session, run)).await.unwrap_or_default();
         match self.phase {
             Phase::Told => self.shared.remember(left),
-            Phase::Starting => self.over(Exit::NotStarted("its guard ended before it was started".to_owned()), left),
-            Phase::Running | Phase::Asking(_) | Phase::Asked => {
+            Phase::Starting => {
+                self.over(Exit::NotStarted("its guard was killed while it was starting it".to_owned()), left)
+            }
+            Phase::Running | Phase::Asking { .. } | Phase::Asked => {
                 self.reader.finish(Others::Some).await;
                 self.reader
                     .add("devloop: the guard of this program was killed, so the program was killed too".to_owned());
@@ -286,141 +284,9 @@ impl Live {
 
 async fn helper_end(phase: &mut Phase) {
     match phase {
-        Phase::Asking(helper) => {
+        Phase::Asking { helper, .. } => {
             let _ = helper.await;
         }
         Phase::Starting | Phase::Running | Phase::Asked | Phase::Told => std::future::pending().await,
-    }
-}
-
-/// A program about to be started.
-struct Opening<'a> {
-    run: RunId,
-    name: Arc<str>,
-    command: &'a Resolved,
-    cwd: &'a std::path::Path,
-    env: Vec<(OsString, OsString)>,
-    terminal: Terminal,
-    kind: Kind,
-    window: WindowSize,
-}
-
-/// A guard that was told to start it.
-struct Opened {
-    line: Line,
-    reader: Reader,
-    env: Vec<(OsString, OsString)>,
-}
-
-impl Opening<'_> {
-    async fn open(mut self, shared: &Arc<Shared>, ending: &Ending, listen: Option<OwnedFd>) -> Result<Opened, String> {
-        self.mark(&shared.session);
-        self.check()?;
-        let (ours, name, terminal) = (shared.clone(), self.name.clone(), self.terminal);
-        let spawned = spawn_blocking(move || Spawned::new(&ours.guard, &ours.session, &name, terminal, listen)).await;
-        let failed = |error: std::io::Error| format!("could not start the guard of `{}`: {error}", self.name);
-        let spawned = spawned.map_err(|_| "devloop is ending".to_owned())?.map_err(failed)?;
-        let (mut line, out, err) = spawned.line().map_err(failed)?;
-        let reader = Reader::new(self.name.clone(), self.run, shared.lines.clone(), out, err).map_err(failed)?;
-        let start = Start {
-            program: self.command.program.clone(),
-            args: self.command.args.clone(),
-            cwd: self.cwd.to_owned(),
-            env: self.env.clone(),
-            terminal: self.terminal,
-            window: self.window,
-            kind: self.kind,
-            signal: ending.signal,
-            grace: ending.grace,
-        };
-        line.order(&Order::Start(Box::new(start))).await;
-        Ok(Opened { line, reader, env: self.env })
-    }
-
-    /// Adds the marks by which its processes are found again.
-    fn mark(&mut self, session: &str) {
-        self.env.retain(|(name, _)| name != SESSION_MARK && name != RUN_MARK);
-        self.env.push((SESSION_MARK.into(), session.into()));
-        self.env.push((RUN_MARK.into(), self.run.to_string().into()));
-    }
-
-    /// What no program can be given.
-    fn check(&self) -> Result<(), String> {
-        let has_nul = |text: &OsStr| text.as_bytes().contains(&0);
-        let command = std::iter::once(&self.command.program).chain(&self.command.args);
-        if command.map(OsString::as_os_str).any(has_nul) || has_nul(self.cwd.as_os_str()) {
-            return Err(format!("the command of `{}` or its folder holds a NUL byte", self.name));
-        }
-        match self.env.iter().find(|(name, value)| has_nul(name) || has_nul(value)) {
-            Some((name, _)) => Err(format!("the variable `{}` holds a NUL byte", name.to_string_lossy())),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A command that is run before a service is asked to end.
-#[derive(Clone, Debug)]
-pub(super) struct Helper {
-    run: RunId,
-    name: Arc<str>,
-    command: Resolved,
-    cwd: PathBuf,
-    env: Vec<(OsString, OsString)>,
-    limit: Duration,
-}
-
-impl Helper {
-    /// Runs it to its end, or for as long as it may take. What goes wrong is said among the service's lines.
-    pub(super) async fn run(self, shared: Arc<Shared>) {
-        let opening = Opening {
-            run: self.run,
-            name: self.name.clone(),
-            command: &self.command,
-            cwd: &self.cwd,
-            env: self.env.clone(),
-            terminal: Terminal::Pipes,
-            kind: Kind::Step,
-            window: WindowSize::default(),
-        };
-        let ending = Ending { signal: libc::SIGTERM, grace: Duration::ZERO, run: None };
-        let trouble = match opening.open(&shared, &ending, None).await {
-            Err(why) => Some(why),
-            Ok(mut opened) => {
-                let exit = timeout(self.limit, self.wait(&mut opened)).await;
-                opened.line.close().await;
-                match exit {
-                    Ok(exit) if exit.is_success() => None,
-                    Ok(exit) => Some(exit.to_string()),
-                    Err(_) => Some(format!("not over after {:?}, so it was killed", self.limit)),
-                }
-            }
-        };
-        if let Some(trouble) = trouble {
-            let program = self.command.program.to_string_lossy();
-            let text = format!("devloop: the stop command `{program}` failed: {trouble}");
-            let line = model::Line { source: self.name, run: self.run, stream: Stream::Err, text };
-            (shared.lines)(Output::Line(line));
-        }
-    }
-
-    async fn wait(&self, opened: &mut Opened) -> Exit {
-        loop {
-            let word = tokio::select! {
-                word = opened.line.listen() => word,
-                () = opened.reader.read() => continue,
-            };
-            match word {
-                Some(Word::Exited { exit, more }) => {
-                    opened.reader.finish(if more { Others::Some } else { Others::None }).await;
-                    return exit;
-                }
-                Some(Word::NotStarted { stage, errno }) => {
-                    let wanted = Wanted { program: &self.command.program, cwd: &self.cwd, env: &opened.env };
-                    return Exit::NotStarted(search::explain(&wanted, stage, errno));
-                }
-                Some(_) => {}
-                None => return Exit::Signal(libc::SIGKILL),
-            }
-        }
     }
 }

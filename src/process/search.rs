@@ -1,10 +1,13 @@
 //! Finding a program and becoming it, as a shell would; and, if that fails, saying why in words.
 
 use std::{
+    convert::Infallible,
     ffi::{CString, OsStr, OsString},
     io::{BufRead, BufReader, Read},
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use nix::{errno::Errno, unistd::execve};
@@ -13,6 +16,11 @@ use super::wire::Stage;
 
 /// Where a program is looked for if there is no PATH.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// A program file that is still being written is tried again so often,
+const STILL_WRITTEN: u32 = 100;
+/// at this distance.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// Replaces this process by `program`, looked for in the PATH of `env` if its name has no slash. Comes back only if
 /// that fails.
@@ -32,7 +40,7 @@ pub(super) fn exec(program: &OsStr, args: &[OsString], env: &[(OsString, OsStrin
     let mut worst = Errno::ENOENT;
     for candidate in candidates(program, env) {
         let Ok(path) = c_string(candidate.as_os_str()) else { continue };
-        match execve(&path, &words, &variables) {
+        match patiently(|| execve(&path, &words, &variables)) {
             Ok(never) => match never {},
             // There, but not executable, or its interpreter is missing: as a shell, go on, but remember it.
             Err(Errno::EACCES) => worst = Errno::EACCES,
@@ -45,6 +53,17 @@ pub(super) fn exec(program: &OsStr, args: &[OsString], env: &[(OsString, OsStrin
 
 fn c_string(text: &OsStr) -> Result<CString, Errno> {
     CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
+}
+
+/// A fresh file may be open for writing for a moment longer, in some process that was just being forked.
+fn patiently(mut execute: impl FnMut() -> nix::Result<Infallible>) -> nix::Result<Infallible> {
+    for _ in 0..STILL_WRITTEN {
+        match execute() {
+            Err(Errno::ETXTBSY) => thread::sleep(A_MOMENT),
+            other => return other,
+        }
+    }
+    execute()
 }
 
 /// The files that `program` may name, in order; relative ones are relative to the program's working folder.

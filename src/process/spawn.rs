@@ -145,25 +145,32 @@ impl Line {
 
     /// Hangs up (which ends whatever is left) and waits until the guard has left.
     pub(super) async fn close(mut self) {
-        let child = self.child.take();
-        drop(self);
         let (left, has_left) = oneshot::channel();
-        // A thread of its own, not the runtime's: a guard that cannot leave must not keep devloop from leaving.
-        let wait = move || {
-            let _ = child.map(|mut child| child.wait());
-            let _ = left.send(());
-        };
-        if std::thread::Builder::new().name("guard's end".to_owned()).spawn(wait).is_ok() {
-            let _ = has_left.await;
+        if let Some(child) = self.child.take() {
+            drop(self);
+            collect(child, move || {
+                let _ = left.send(());
+            });
         }
+        let _ = has_left.await;
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // Without `close`, the runtime is going down: at least collect it if it has left already.
-        if let Some(child) = &mut self.child {
-            let _ = child.try_wait();
+        if let Some(child) = self.child.take() {
+            collect(child, || {});
         }
     }
+}
+
+/// Waits for a guard's end, on a thread of its own, not the runtime's: a guard that cannot leave must not keep devloop
+/// from leaving.
+fn collect(mut child: Child, then: impl FnOnce() + Send + 'static) {
+    let wait = move || {
+        let _ = child.wait();
+        then();
+    };
+    // Without the thread it stays a zombie until devloop ends: that does no harm.
+    let _ = std::thread::Builder::new().name("guard's end".to_owned()).spawn(wait);
 }

@@ -17,6 +17,9 @@ use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
 };
 
+/// Bytes that reach a socket of ours although nobody reads them, whatever its window is.
+const UNSEEN: u64 = 16 * 1024;
+
 /// How much may be kept in memory, over all requests.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -138,11 +141,12 @@ impl Upload {
         Some(UploadBody::Streamed { source: Arc::clone(shared), attempt, next: 0, ended: false })
     }
 
-    /// Whether bytes of it may still be with the client.
-    pub(super) fn is_unread(&self) -> bool {
+    /// Whether so much of it is unread that the end of the connection may stand behind it unseen: more than any socket
+    /// takes in by itself.
+    pub(super) fn hides_the_end(&self) -> bool {
         match self {
             Upload::Empty => false,
-            Upload::Streamed(source) => !lock(source).incoming.is_end_stream(),
+            Upload::Streamed(source) => lock(source).incoming.size_hint().upper().is_none_or(|left| left > UNSEEN),
         }
     }
 

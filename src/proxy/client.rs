@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::{net::TcpStream, sync::OnceCell};
@@ -25,6 +24,15 @@ pub(super) struct Client {
     http_10: AtomicBool,
 }
 
+/// Whether the end of the connection can be seen on the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It can.
+    Clear,
+    /// It may stand behind data that nobody reads.
+    Blocked,
+}
+
 impl Client {
     /// Of an accepted connection.
     pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr) -> Client {
@@ -41,15 +49,12 @@ impl Client {
         peers.has_left((self.local, self.peer)).await
     }
 
-    /// Resolves when it has left. `look_again`: how often to ask the OS, where unread data may hide it.
-    pub(super) async fn left(&self, peers: &Peers, look_again: Option<Duration>) {
+    /// Resolves when it has left.
+    pub(super) async fn left(&self, peers: &Peers, sight: Sight) {
         let hidden = async {
-            let Some(pause) = look_again else { return std::future::pending().await };
-            loop {
-                tokio::time::sleep(pause).await;
-                if self.has_left(peers).await {
-                    return;
-                }
+            match sight {
+                Sight::Clear => std::future::pending().await,
+                Sight::Blocked => while !peers.has_left_by_now((self.local, self.peer)).await {},
             }
         };
         tokio::select! {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     admission::Entry,
-    client::Client,
+    client::{Client, Sight},
     gate::{Asker, Bounds, Kind, Look, Order, Pace, Patience, look},
     instance::Instance,
     queue::{Permit, Place, Queue, Ticket},
@@ -23,8 +23,6 @@ use crate::model::{Report, RunId, Time};
 
 /// Between two attempts to reach an instance that refuses connections although its gate is open.
 const TRY_AGAIN: Duration = Duration::from_millis(25);
-/// How often a client with an unread body is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One service's gate.
 #[derive(Debug)]
@@ -129,12 +127,13 @@ impl Desk {
         Desk { name, queue: Arc::default(), tally: Tally::default() }
     }
 
-    /// Lets a request in, holds it, or refuses it. `unread`: the client may still be sending its body.
-    pub(super) async fn admit(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, unread: bool) -> Verdict {
+    /// Lets a request in, holds it, or refuses it. `sight`: whether the end of its
+    /// connection may stand behind unread data.
+    pub(super) async fn admit(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, sight: Sight) -> Verdict {
         if self.queue.len() == 0
             && visit.refusal.is_none()
             && let Now::Turn(instance, stale, _) = self.look(shared, visit, Caller::Stranger)
-            && let Some(admission) = self.enter(instance, stale, None)
+            && let Some(admission) = self.enter(instance, stale)
         {
             return Verdict::Go(admission);
         }
@@ -142,18 +141,18 @@ impl Desk {
         if visit.place.is_none() {
             self.tally.were_held.fetch_add(1, Ordering::Relaxed);
         }
-        self.hold(shared, visit, unread).await
+        self.hold(shared, visit, sight).await
     }
 
     /// Waits in the line.
-    async fn hold(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, unread: bool) -> Verdict {
+    async fn hold(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, sight: Sight) -> Verdict {
         let ticket = self.queue.join(visit.place);
         let client = Arc::clone(&visit.client);
         let mut feeds = Feeds::of(shared);
         let mut caller = Caller::Stranger;
         let mut who = std::pin::pin!(client.pid(&shared.peers));
         let mut pid = None;
-        let mut left = std::pin::pin!(client.left(&shared.peers, if unread { Some(LOOK_AGAIN) } else { None }));
+        let mut left = std::pin::pin!(client.left(&shared.peers, sight));
         loop {
             feeds.mark_seen();
             let now = shared.clock.now();
@@ -161,7 +160,7 @@ impl Desk {
                 Now::Done(verdict) => return verdict,
                 Now::Wait { left, pace } => (left, pace),
                 Now::Turn(instance, stale, order) => match self.go(&ticket, instance, stale, order) {
-                    Some(admission) if unread && client.has_left(&shared.peers).await => {
+                    Some(admission) if sight == Sight::Blocked && client.has_left(&shared.peers).await => {
                         drop(admission);
                         return Verdict::Gone;
                     }
@@ -191,24 +190,20 @@ impl Desk {
         stale: Option<Arc<str>>,
         order: Order,
     ) -> Option<Admission> {
-        let permit = match order {
-            Order::InTurn => Some(ticket.take_turn()?),
-            Order::AtOnce => None,
-        };
-        self.enter(instance, stale, permit)
+        // In first, then the turn: a turn that is taken cannot be given back.
+        let mut admission = self.enter(instance, stale)?;
+        if order == Order::InTurn {
+            admission.permit = Some(ticket.take_turn()?);
+        }
+        Some(admission)
     }
 
-    fn enter(
-        self: &Arc<Desk>,
-        instance: Arc<Instance>,
-        stale: Option<Arc<str>>,
-        permit: Option<Permit>,
-    ) -> Option<Admission> {
+    fn enter(self: &Arc<Desk>, instance: Arc<Instance>, stale: Option<Arc<str>>) -> Option<Admission> {
         match instance.enter() {
             Entry::Draining => None,
             Entry::In => {
                 self.tally.in_flight.fetch_add(1, Ordering::Relaxed);
-                Some(Admission { instance, stale, permit, desk: Arc::clone(self) })
+                Some(Admission { instance, stale, permit: None, desk: Arc::clone(self) })
             }
         }
     }

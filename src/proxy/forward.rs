@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     body::Upload,
-    client::Client,
+    client::{Client, Sight},
     desk::{Admission, Desk, Verdict, Visit},
     download::{Answer, Coding, Lease},
     gate::Kind,
@@ -20,6 +20,7 @@ use super::{
     shared::Shared,
     tunnel::{Protocol, Tunnel},
 };
+use crate::model::Time;
 
 /// A released request gives its share back after this time even if it is not answered: it may be a long poll.
 const LONGEST_SHARE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -83,12 +84,14 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Jou
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
     loop {
-        let mut admission = match desk.admit(shared, &mut visit, journey.upload.is_unread()).await {
+        let sight = if journey.upload.hides_the_end() { Sight::Blocked } else { Sight::Clear };
+        let mut admission = match desk.admit(shared, &mut visit, sight).await {
             Verdict::Go(admission) => admission,
             verdict => return turned_away(verdict),
         };
         let run = admission.instance.run;
         let permit = admission.permit.take();
+        let released = shared.clock.now();
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
@@ -102,7 +105,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Jou
             }
         };
         let sent = match request(&journey) {
-            Some(request) => send(shared, &mut upstream, request, permit).await,
+            Some(request) => send(shared, &mut upstream, request, permit.map(|permit| (permit, released))).await,
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),
         };
         match sent {
@@ -185,17 +188,16 @@ async fn send(
     shared: &Shared,
     upstream: &mut Upstream,
     request: Request<super::body::UploadBody>,
-    permit: Option<Permit>,
+    permit: Option<(Permit, Time)>,
 ) -> Sent {
     let mark = upstream.counts.mark();
-    let started = shared.clock.now();
     let mut answer = std::pin::pin!(upstream.sender.try_send_request(request));
     let result = match permit {
         None => answer.await,
-        Some(permit) => match tokio::time::timeout(LONGEST_SHARE, answer.as_mut()).await {
+        Some((permit, released)) => match tokio::time::timeout(LONGEST_SHARE, answer.as_mut()).await {
             Ok(result) => {
                 if result.is_ok() {
-                    permit.answered(shared.clock.now().since(started));
+                    permit.answered(shared.clock.now().since(released));
                 }
                 result
             }

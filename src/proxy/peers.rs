@@ -1,11 +1,14 @@
 //! Questions to the operating system about the other ends of client connections. Reading its tables takes
 //! milliseconds, so all questions that come in meanwhile are answered by one look, and never on a task that forwards.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::sys::{have_left, pids_of_peers};
+
+/// How long questions that nobody is in a hurry about are collected.
+const COLLECT: Duration = Duration::from_secs(1);
 
 /// Both ends of a connection: ours, theirs.
 pub(super) type Ends = (SocketAddr, SocketAddr);
@@ -15,18 +18,21 @@ pub(super) type Ends = (SocketAddr, SocketAddr);
 pub(super) struct Peers {
     who: mpsc::UnboundedSender<Question<Option<u32>>>,
     left: mpsc::UnboundedSender<Question<bool>>,
+    left_by_now: mpsc::UnboundedSender<Question<bool>>,
 }
 
 type Question<T> = (Ends, oneshot::Sender<T>);
 
 impl Peers {
-    /// Starts two tasks that end when the last clone is dropped.
+    /// Starts tasks that end when the last clone is dropped.
     pub(super) fn start() -> Peers {
         let (who, who_questions) = mpsc::unbounded_channel();
         let (left, left_questions) = mpsc::unbounded_channel();
-        tokio::spawn(answer(who_questions, pids_of_peers));
-        tokio::spawn(answer(left_questions, have_left));
-        Peers { who, left }
+        let (left_by_now, patient_questions) = mpsc::unbounded_channel();
+        tokio::spawn(answer(who_questions, Duration::ZERO, pids_of_peers));
+        tokio::spawn(answer(left_questions, Duration::ZERO, have_left));
+        tokio::spawn(answer(patient_questions, COLLECT, have_left));
+        Peers { who, left, left_by_now }
     }
 
     /// The process at the other end; none if it is not on this machine or not ours to see.
@@ -37,6 +43,15 @@ impl Peers {
     /// Whether the other end is closed although unread data hides that.
     pub(super) async fn has_left(&self, ends: Ends) -> bool {
         ask(&self.left, ends).await.unwrap_or(false)
+    }
+
+    /// The same, in a while: for those who ask again and again.
+    pub(super) async fn has_left_by_now(&self, ends: Ends) -> bool {
+        match ask(&self.left_by_now, ends).await {
+            Some(left) => left,
+            // Not on this machine: nothing can be known, ever.
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -49,8 +64,15 @@ async fn ask<T>(to: &mpsc::UnboundedSender<Question<T>>, ends: Ends) -> Option<T
     answer.await.ok()
 }
 
-async fn answer<T: Send + 'static>(mut questions: mpsc::UnboundedReceiver<Question<T>>, look: fn(&[Ends]) -> Vec<T>) {
+async fn answer<T: Send + 'static>(
+    mut questions: mpsc::UnboundedReceiver<Question<T>>,
+    collect: Duration,
+    look: fn(&[Ends]) -> Vec<T>,
+) {
     while let Some(first) = questions.recv().await {
+        if !collect.is_zero() {
+            tokio::time::sleep(collect).await;
+        }
         let mut asked = vec![first];
         while let Ok(next) = questions.try_recv() {
             asked.push(next);

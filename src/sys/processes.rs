@@ -1,12 +1,19 @@
 //! Processes by id: their children, their command lines, the files they write.
 
-#[cfg(target_os = "linux")]
-use std::os::unix::{ffi::OsStringExt, fs::MetadataExt};
 use std::{ffi::OsString, path::PathBuf};
+#[cfg(target_os = "linux")]
+use std::{
+    os::unix::{ffi::OsStringExt, fs::MetadataExt},
+    path::Path,
+};
 
 /// `pid` and everything below it, parents first. Empty if it is gone; just `pid` where the OS does not tell.
 #[cfg(target_os = "linux")]
 pub fn descendants(pid: u32) -> Vec<u32> {
+    // Kernels can be built without these lists.
+    if !Path::new("/proc/thread-self/children").exists() {
+        return descendants_by_parents(pid);
+    }
     let mut found = Vec::new();
     let mut open = vec![pid];
     while let Some(next) = open.pop() {
@@ -16,6 +23,20 @@ pub fn descendants(pid: u32) -> Vec<u32> {
             let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
             open.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
         }
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+fn descendants_by_parents(pid: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = all_processes().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found: Vec<u32> = started_at(pid).map(|_| pid).into_iter().collect();
+    let mut next = 0;
+    while let Some(above) = found.get(next).copied() {
+        let below =
+            parents.iter().filter(|(pid, parent)| *parent == above && !found.contains(pid)).map(|(pid, _)| *pid);
+        found.extend(below.collect::<Vec<_>>());
+        next += 1;
     }
     found
 }
@@ -156,6 +177,22 @@ mod tests {
         assert_eq!(descendants(me).first(), Some(&me));
         assert!(command_line(me).is_some());
         assert!(started_at(me).is_some());
+    }
+
+    #[test]
+    fn descendants_are_the_same_without_the_kernels_lists() {
+        let me = std::process::id();
+        let mut child = spawn_sleep();
+        assert!(descendants(me).contains(&child.id()) && descendants_by_parents(me).contains(&child.id()));
+        assert_eq!((parent(child.id()), descendants_by_parents(me).first()), (Some(me), Some(&me)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(descendants_by_parents(child.id()), Vec::<u32>::new());
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own child")]
+    fn spawn_sleep() -> std::process::Child {
+        std::process::Command::new("sleep").arg("1000").spawn().expect("`sleep` is everywhere")
     }
 
     #[test]

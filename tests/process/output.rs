@@ -1,8 +1,4 @@
 //! What programs write: told by line, never in their way.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
-
-mod process_world;
-
 use std::{
     sync::{
         Arc,
@@ -11,12 +7,12 @@ use std::{
     time::Duration,
 };
 
+use crate::world::{World, have, is_alive, setup};
 use devloop::{
     core::event::StopHow,
     model::{Exit, Stream},
     process::{Kind, Launch, Notice, Output, Programs, Terminal, WindowSize, queue},
 };
-use process_world::{World, have, is_alive, setup};
 
 #[tokio::test]
 async fn lines_come_with_their_stream_source_and_run() {
@@ -159,7 +155,7 @@ async fn a_million_lines_do_not_wait_for_a_reader_who_does_not_come() {
     let before = resident();
     programs.launch(world.script("seq 1000000; echo last"));
     let exit = loop {
-        match tokio::time::timeout(process_world::DEADLINE, notices.recv()).await.unwrap().unwrap() {
+        match tokio::time::timeout(crate::world::DEADLINE, notices.recv()).await.unwrap().unwrap() {
             Notice::Started { .. } => {}
             Notice::Exited { exit, tail, .. } => break (exit, tail.last().cloned()),
         }

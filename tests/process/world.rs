@@ -1,12 +1,4 @@
 //! What the process tests share: real programs under real guards, and waits for facts under one deadline.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    clippy::allow_attributes,
-    reason = "each test file uses its own part"
-)]
-
 use std::{
     collections::HashMap,
     ffi::OsString,
@@ -26,43 +18,43 @@ use devloop::{
 use tokio::sync::{Notify, mpsc};
 
 /// For every wait of a test.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// One `Programs` with everything it has told.
-pub struct World {
-    pub programs: Programs,
-    pub session: String,
-    pub folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) programs: Programs,
+    pub(crate) session: String,
+    pub(crate) folder: tempfile::TempDir,
     notices: mpsc::UnboundedReceiver<Notice>,
     told: HashMap<RunId, Vec<Notice>>,
-    pub said: Arc<Said>,
+    pub(crate) said: Arc<Said>,
     next: u64,
 }
 
 /// The lines so far.
 #[derive(Default)]
-pub struct Said {
+pub(crate) struct Said {
     all: Mutex<Vec<Output>>,
     news: Notify,
 }
 
-pub struct Ended {
-    pub exit: Exit,
-    pub tail: Vec<String>,
-    pub survivors: Vec<Survivor>,
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    pub(crate) tail: Vec<String>,
+    pub(crate) survivors: Vec<Survivor>,
 }
 
-pub fn guard() -> GuardBinary {
+pub(crate) fn guard() -> GuardBinary {
     GuardBinary::at(Path::new(env!("CARGO_BIN_EXE_devloop"))).unwrap()
 }
 
-pub fn setup(session: &str) -> Setup {
+pub(crate) fn setup(session: &str) -> Setup {
     Setup { guard: guard(), session: session.to_owned(), window: WindowSize { rows: 33, columns: 99 } }
 }
 
 impl World {
     /// To be called inside the runtime.
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         let session = Session::begin(&folder.path().join("sessions")).unwrap().id().to_owned();
         let (notice, notices) = mpsc::unbounded_channel();
@@ -73,7 +65,7 @@ impl World {
         World { programs, session, folder, notices, told: HashMap::new(), said, next: 0 }
     }
 
-    pub fn launch_of(&mut self, program: &str, args: &[&str]) -> Launch {
+    pub(crate) fn launch_of(&mut self, program: &str, args: &[&str]) -> Launch {
         self.next += 1;
         Launch {
             run: RunId(self.next),
@@ -88,28 +80,28 @@ impl World {
         }
     }
 
-    pub fn script(&mut self, script: &str) -> Launch {
+    pub(crate) fn script(&mut self, script: &str) -> Launch {
         self.launch_of("sh", &["-c", script])
     }
 
-    pub fn service(&mut self, script: &str) -> RunId {
+    pub(crate) fn service(&mut self, script: &str) -> RunId {
         let launch = self.script(script);
         self.launch(launch)
     }
 
-    pub fn step(&mut self, script: &str) -> RunId {
+    pub(crate) fn step(&mut self, script: &str) -> RunId {
         let launch = Launch { kind: Kind::Step, ..self.script(script) };
         self.launch(launch)
     }
 
-    pub fn launch(&self, launch: Launch) -> RunId {
+    pub(crate) fn launch(&self, launch: Launch) -> RunId {
         let run = launch.run;
         self.programs.launch(launch);
         run
     }
 
     /// The process id of this run's program.
-    pub async fn started(&mut self, run: RunId) -> u32 {
+    pub(crate) async fn started(&mut self, run: RunId) -> u32 {
         self.until(run, |notice| match notice {
             Notice::Started { pid, .. } => Some(*pid),
             Notice::Exited { exit, tail, .. } => panic!("run {run} is over: {exit:?} {tail:?}"),
@@ -118,7 +110,7 @@ impl World {
     }
 
     /// How this run ended.
-    pub async fn ended(&mut self, run: RunId) -> Ended {
+    pub(crate) async fn ended(&mut self, run: RunId) -> Ended {
         self.until(run, |notice| match notice {
             Notice::Started { .. } => None,
             Notice::Exited { exit, tail, survivors, .. } => {
@@ -128,12 +120,12 @@ impl World {
         .await
     }
 
-    pub async fn exit(&mut self, run: RunId) -> Exit {
+    pub(crate) async fn exit(&mut self, run: RunId) -> Exit {
         self.ended(run).await.exit
     }
 
     /// Everything told about this run so far.
-    pub fn told(&mut self, run: RunId) -> Vec<Notice> {
+    pub(crate) fn told(&mut self, run: RunId) -> Vec<Notice> {
         while let Ok(notice) = self.notices.try_recv() {
             self.keep(notice);
         }
@@ -157,31 +149,31 @@ impl World {
     }
 
     /// A word of the first line that begins with `start`, as a process id.
-    pub async fn pid_after(&self, start: &str) -> u32 {
+    pub(crate) async fn pid_after(&self, start: &str) -> u32 {
         self.said.line(|text| text.strip_prefix(start)?.trim().parse().ok()).await
     }
 
-    pub async fn gone(&self) {
+    pub(crate) async fn gone(&self) {
         gone(&self.session).await;
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
 impl Said {
-    pub fn push(&self, output: Output) {
+    pub(crate) fn push(&self, output: Output) {
         self.all.lock().unwrap().push(output);
         self.news.notify_waiters();
     }
 
-    pub fn all(&self) -> Vec<Output> {
+    pub(crate) fn all(&self) -> Vec<Output> {
         self.all.lock().unwrap().clone()
     }
 
     /// The whole lines.
-    pub fn lines(&self) -> Vec<Line> {
+    pub(crate) fn lines(&self) -> Vec<Line> {
         let whole = |output: Output| match output {
             Output::Line(line) => Some(line),
             Output::Partial(_) | Output::Dropped { .. } => None,
@@ -189,12 +181,12 @@ impl Said {
         self.all().into_iter().filter_map(whole).collect()
     }
 
-    pub fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.lines().into_iter().map(|line| line.text).collect()
     }
 
     /// Waits for something that was said.
-    pub async fn output<T>(&self, wanted: impl Fn(&Output) -> Option<T>) -> T {
+    pub(crate) async fn output<T>(&self, wanted: impl Fn(&Output) -> Option<T>) -> T {
         let wait = async {
             loop {
                 let news = self.news.notified();
@@ -209,7 +201,7 @@ impl Said {
         tokio::time::timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("not among {:?}", self.all()))
     }
 
-    pub async fn line<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
+    pub(crate) async fn line<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
         self.output(|output| match output {
             Output::Line(line) => wanted(&line.text),
             Output::Partial(_) | Output::Dropped { .. } => None,
@@ -217,29 +209,29 @@ impl Said {
         .await
     }
 
-    pub async fn heard(&self, text: &str) {
+    pub(crate) async fn heard(&self, text: &str) {
         self.line(|line| (line == text).then_some(())).await;
     }
 }
 
 /// Whether this process is there and has not ended.
-pub fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let known = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), None).is_ok();
     known && !sys::is_zombie(pid)
 }
 
 /// The processes with the mark of this session, guards included.
-pub fn members(session: &str) -> Vec<u32> {
+pub(crate) fn members(session: &str) -> Vec<u32> {
     let is_one = |pid: &u32| sys::variable_of(*pid, "DEVLOOP_SESSION").is_some_and(|id| id == session);
     sys::all_processes().into_iter().filter(is_one).filter(|pid| is_alive(*pid)).collect()
 }
 
-pub async fn gone(session: &str) {
+pub(crate) async fn gone(session: &str) {
     until("everything is gone", || members(session).is_empty()).await;
 }
 
 /// Waits until the OS shows what nobody can tell us of.
-pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     let wait = async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -249,7 +241,7 @@ pub async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Whether `program` is here. If not, says so, and fails where `DEVLOOP_TEST_REQUIRE` names it.
-pub fn have(program: &str) -> bool {
+pub(crate) fn have(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !there {

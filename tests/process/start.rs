@@ -1,16 +1,12 @@
 //! Starting programs: what they find, how their end is told, and why one could not be started.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
-
-mod process_world;
-
 use std::{os::unix::fs::PermissionsExt, time::Instant};
 
+use crate::world::{World, have, is_alive};
 use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},
-    process::{Kind, Launch, Notice, Terminal},
+    process::{GuardBinary, Kind, Launch, Notice, Programs, Setup, Terminal},
 };
-use process_world::{World, have, is_alive};
 
 #[tokio::test]
 async fn exit_codes_and_signals_are_told_exactly() {
@@ -97,6 +93,22 @@ async fn why_a_program_does_not_start_is_said() {
     world.gone().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_file_that_is_still_being_written_is_waited_for() {
+    let mut world = World::new();
+    let path = world.path("program");
+    std::fs::copy("/bin/sh", &path).unwrap();
+    let writer = std::fs::File::options().append(true).open(&path).unwrap();
+    let (kept, gone) =
+        (world.launch_of("./program", &["-c", "exit 8"]), world.launch_of("./program", &["-c", "exit 8"]));
+    let run = world.launch(kept);
+    assert_eq!(world.exit(run).await, Exit::NotStarted("`./program` is still being written".to_owned()));
+    let run = world.launch(gone);
+    drop(writer);
+    assert_eq!(world.exit(run).await, Exit::Code(8));
+}
+
 #[tokio::test]
 async fn after_the_end_nothing_is_started() {
     let mut world = World::new();
@@ -181,7 +193,7 @@ c, _ = s.accept(); c.sendall(b'hello'); c.close()";
     let launch = Launch { listen: Some(listener.into()), ..world.launch_of("python3", &["-c", program]) };
     let run = world.launch(launch);
     let mut client = std::net::TcpStream::connect(address).unwrap();
-    client.set_read_timeout(Some(process_world::DEADLINE)).unwrap();
+    client.set_read_timeout(Some(crate::world::DEADLINE)).unwrap();
     let answer = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut client)).await.unwrap();
     let ended = world.ended(run).await;
     assert_eq!((answer.unwrap().as_str(), ended.exit), ("hello", Exit::Code(0)), "{:?}", ended.tail);
@@ -216,6 +228,24 @@ async fn every_process_of_a_tree_is_known_to_be_its_runs() {
     assert_eq!(world.programs.owner_of(other_pid), Some(other));
     world.programs.end_all(StopHow::Ask).await;
     assert_eq!((world.programs.leader(run), world.programs.owner_of(daemon)), (None, None));
+}
+
+#[tokio::test]
+async fn programs_are_started_although_devloop_was_upgraded_or_removed_on_disk() {
+    let mut world = World::new();
+    let (notice, mut notices) = tokio::sync::mpsc::unbounded_channel();
+    let copy = world.path("devloop");
+    // Not written by this process: what other tests are just forking would have it open, and it could not be executed.
+    assert!(std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_devloop")).arg(&copy).status().unwrap().success());
+    let setup = Setup { guard: GuardBinary::at(&copy).unwrap(), ..crate::world::setup(&world.session) };
+    if cfg!(target_os = "linux") {
+        std::fs::remove_file(&copy).unwrap();
+        std::fs::write(&copy, "another version").unwrap();
+    }
+    let programs = Programs::new(setup, move |told| drop(notice.send(told)), |_| {});
+    programs.launch(world.script("exit 6"));
+    let Some(Notice::Started { .. }) = notices.recv().await else { panic!("not started") };
+    assert!(matches!(notices.recv().await, Some(Notice::Exited { exit: Exit::Code(6), .. })));
 }
 
 #[tokio::test]

@@ -1,17 +1,13 @@
 //! Ending programs: everything they started goes with them, and nothing else.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
-
-mod process_world;
-
 use std::time::Duration;
 
+use crate::world::{DEADLINE, World, have, is_alive, members, until};
 use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},
     plan::Resolved,
-    process::{Ending, Kind, Launch, Terminal},
+    process::{Ending, Kind, Launch, Notice, Terminal},
 };
-use process_world::{DEADLINE, World, have, is_alive, members, until};
 
 /// Ignores SIGTERM, with a child, an orphan and a `setsid` daemon that ignore it too; says `up` once all of them run.
 const ZOO: &str = r#"
@@ -166,6 +162,7 @@ async fn what_a_step_leaves_running_lives_until_the_end_of_all() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_guard_of_a_step_leaves_with_the_last_of_its_processes() {
     let mut world = World::new();
@@ -224,6 +221,58 @@ async fn the_stop_command_runs_before_the_signal_and_at_most_for_the_grace_time(
     assert_eq!(world.said.texts(), ["ran late"]);
 }
 
+#[tokio::test]
+async fn whenever_a_run_is_stopped_its_end_is_told_once_and_nothing_is_left() {
+    let mut world = World::new();
+    let mut random = 12345u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut runs = Vec::new();
+    for _ in 0..60 {
+        let script = match next(3) {
+            0 => "exit 3",
+            1 => "sleep 1000 & sleep 0.02",
+            _ => "trap '' TERM; sleep 0.05; sleep 1000",
+        };
+        let kind = if next(2) == 0 { Kind::Step } else { Kind::Service };
+        let terminal = if next(2) == 0 { Terminal::Pty } else { Terminal::Pipes };
+        let mut launch = Launch { kind, terminal, ..world.script(script) };
+        launch.ending.grace = Duration::from_millis(next(40));
+        runs.push(world.launch(launch));
+        // How much happens in between is up to the machine: every interleaving must do.
+        tokio::time::sleep(Duration::from_millis(next(12))).await;
+        for _ in 0..next(3) {
+            let victim = runs[usize::try_from(next(runs.len() as u64)).unwrap()];
+            world.programs.stop(victim, if next(3) == 0 { StopHow::Kill } else { StopHow::Ask });
+        }
+    }
+    world.programs.end_all(StopHow::Ask).await;
+    assert_eq!(members(&world.session), []);
+    for run in runs {
+        world.ended(run).await;
+        let ends = world.told(run).into_iter().filter(|notice| matches!(notice, Notice::Exited { .. })).count();
+        assert_eq!(ends, 1, "{run}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_hurry_the_stop_command_is_killed_too() {
+    let mut world = World::new();
+    let mut launch = world.script("trap '' TERM; echo up; while :; do sleep 1000; done");
+    let wait = Resolved { program: "sh".into(), args: vec!["-c".into(), "echo stopping; sleep 1000; true".into()] };
+    launch.ending = Ending { grace: Duration::from_secs(100_000), run: Some(wait), ..launch.ending };
+    let run = world.launch(launch);
+    world.said.heard("up").await;
+    world.programs.stop(run, StopHow::Ask);
+    world.said.heard("stopping").await;
+    world.programs.stop(run, StopHow::Kill);
+    assert_eq!(world.exit(run).await, Exit::Signal(9));
+    world.programs.end_all(StopHow::Kill).await;
+    assert_eq!(members(&world.session), []);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_killed_guard_takes_its_program_with_it_and_the_end_is_told() {
@@ -234,6 +283,7 @@ async fn a_killed_guard_takes_its_program_with_it_and_the_end_is_told() {
     let other = world.service("sleep 1000");
     let other = world.started(other).await;
     let run = world.service(ZOO);
+    world.started(run).await;
     let pids = zoo(&world).await;
     let guard = devloop::sys::parent(pids[0]).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guard.cast_signed()), nix::sys::signal::SIGKILL).unwrap();
@@ -271,8 +321,8 @@ async fn everything_stands_still_and_goes_on_with_devloop_and_ends_even_while_it
         stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
     };
     let mut world = World::new();
-    let run = world
-        .service("sh -c 'echo child $$; while :; do sleep 0.02; done' & echo leader $$; while :; do sleep 0.02; done");
+    // They start nothing: one that waits for the exec of its child does not stand still before that.
+    let run = world.service("exec 3<&0; sh -c 'echo child $$; read x <&3' & echo leader $$; read x");
     let pids = [world.pid_after("leader ").await, world.pid_after("child ").await];
     world.programs.suspend().await;
     until("they stand still", || pids.iter().all(|pid| state(*pid) == Some('T'))).await;
@@ -289,8 +339,7 @@ async fn everything_stands_still_and_goes_on_with_devloop_and_ends_even_while_it
 async fn a_guard_that_waits_does_not_wake_up() {
     let switches = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned();
-        line
+        status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned()
     };
     let mut world = World::new();
     let run = world.service("sleep 1000");

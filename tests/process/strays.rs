@@ -1,13 +1,10 @@
 //! When devloop itself dies: nothing survives it, and what survived even its guards is ended by the next one.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
-
-mod process_world;
-
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
 
+use crate::world::{World, gone, have, is_alive, members, setup, until};
 use devloop::{
     core::event::StopHow,
     process::{Asked, Programs, Session, Signals, Taken, stop_self, who_has},
@@ -17,7 +14,6 @@ use nix::{
     sys::signal::{SIGKILL, Signal, kill},
     unistd::Pid,
 };
-use process_world::{World, gone, have, is_alive, members, setup, until};
 
 const ROLE: &str = "DEVLOOP_TEST_ROLE";
 
@@ -28,6 +24,10 @@ fn driver() {
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     threads.block_on(async {
         let mut world = World::new();
+        if role == "churn" {
+            println!("\nsession {}", world.session);
+            churn(&mut world).await;
+        }
         let services = (0..2).map(|_| world.service(ZOO)).collect::<Vec<_>>();
         for run in services {
             world.started(run).await;
@@ -57,6 +57,19 @@ fn driver() {
     });
 }
 
+/// Starts and ends programs for ever.
+async fn churn(world: &mut World) {
+    loop {
+        let (one, other) = (world.service(ZOO), world.step("(setsid sleep 1000 &); sleep 1000 &"));
+        println!("\nround");
+        world.ended(other).await;
+        world.programs.stop(one, StopHow::Ask);
+        println!("\nround");
+        world.ended(one).await;
+        println!("\nround");
+    }
+}
+
 const ZOO: &str = r#"
 trap '' TERM
 sh -c 'echo child $$; while :; do sleep 1000; done' &
@@ -69,19 +82,25 @@ while :; do sleep 1000; done
 struct Driver {
     child: Child,
     session: String,
+    rounds: std::sync::mpsc::Receiver<()>,
 }
 
 impl Driver {
     /// Starts the stand-in, and comes back when its programs run.
     fn start(role: &str) -> Driver {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["driver", "--exact", "--nocapture"]).env(ROLE, role).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .args(["strays::driver", "--exact", "--nocapture"])
+            .env(ROLE, role)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let session =
             lines.find_map(|line| line.strip_prefix("session ").map(str::to_owned)).expect("the driver came up");
-        std::thread::spawn(move || lines.count());
-        Driver { child, session }
+        let (said, rounds) = std::sync::mpsc::channel();
+        std::thread::spawn(move || lines.filter(|line| line == "round").try_for_each(|_| said.send(())));
+        Driver { child, session, rounds }
     }
 
     fn signal(&self, signal: Signal) {
@@ -100,6 +119,22 @@ async fn nothing_survives_the_kill_of_devloop() {
     driver.signal(SIGKILL);
     driver.child.wait().unwrap();
     gone(&driver.session).await;
+}
+
+#[tokio::test]
+async fn nothing_survives_the_kill_of_devloop_at_any_moment() {
+    if !have("setsid") {
+        return;
+    }
+    for moment in 0..12 {
+        let mut driver = Driver::start("churn");
+        for _ in 0..moment {
+            driver.rounds.recv_timeout(crate::world::DEADLINE).unwrap();
+        }
+        driver.signal(SIGKILL);
+        driver.child.wait().unwrap();
+        gone(&driver.session).await;
+    }
 }
 
 #[tokio::test]
@@ -124,13 +159,16 @@ async fn on_ctrl_z_everything_stands_still_and_on_fg_it_goes_on() {
     };
     let is_guard = |pid: &u32| sys::variable_of(*pid, "DEVLOOP_RUN").is_none();
     let programs: Vec<u32> = members(&driver.session).into_iter().filter(|pid| !is_guard(pid)).collect();
+    // Some of them may be on their way out, or wait in the kernel for a child that stands still.
+    let runs = |pid: &u32| matches!(state(*pid), Some('S' | 'R'));
+    let stands = |pid: &u32| state(*pid) == Some('T');
+    assert!(programs.iter().any(runs));
     for _ in 0..2 {
         driver.signal(Signal::SIGTSTP);
         let me = driver.child.id();
-        until("all stand still", || state(me) == Some('T') && programs.iter().all(|pid| state(*pid) == Some('T')))
-            .await;
+        until("all stand still", || stands(&me) && !programs.iter().any(runs)).await;
         driver.signal(Signal::SIGCONT);
-        until("all go on", || state(me) != Some('T') && programs.iter().all(|pid| state(*pid) == Some('S'))).await;
+        until("all go on", || !stands(&me) && !programs.iter().any(stands)).await;
     }
     driver.signal(Signal::SIGINT);
     driver.child.wait().unwrap();
@@ -208,9 +246,8 @@ s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(); print('port', s.getso
     assert!(matches!(who_has(port, &other.programs), Some(Taken::AnotherDevloop { .. })));
 
     let mut foreign = Command::new("python3").args(["-c", listen]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = [0; 11];
-    foreign.stdout.take().unwrap().read_exact(&mut line[..10]).unwrap();
-    let port: u16 = String::from_utf8_lossy(&line[5..10]).trim().parse().unwrap();
+    let mut said = BufReader::new(foreign.stdout.take().unwrap()).lines();
+    let port: u16 = said.next().unwrap().unwrap().trim_start_matches("port ").parse().unwrap();
     let taken = who_has(port, &world.programs).unwrap();
     let problem = taken.problem(port);
     assert!(problem.message.starts_with(&format!("port {port} is taken by `")), "{problem:?}");

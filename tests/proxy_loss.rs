@@ -1,0 +1,417 @@
+//! No request is lost: swaps, races on kept connections, programs that die. And none is sent twice that must not be.
+#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+
+mod proxy_support;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use proxy_support::{App, Rest, Stage, Wire, failed, get, holding, ok, open, until, within};
+use tokio::{io::AsyncWriteExt, task::JoinSet};
+
+/// The second request on a connection is never answered; how it ends is the question.
+#[derive(Clone, Copy)]
+enum Ending {
+    Reset,
+    FinAfterRead,
+    FinBeforeRead,
+}
+
+async fn one_request_a_connection(ending: Ending) -> App {
+    App::raw(move |mut wire, _| async move {
+        let Ok(request) = wire.message(Rest::None).await else { return };
+        wire.send(ok(request.target())).await;
+        match ending {
+            Ending::FinBeforeRead => return,
+            Ending::FinAfterRead => drop(wire.message(Rest::None).await),
+            Ending::Reset => {
+                let _ = wire.more().await;
+                wire.stream.set_zero_linger().unwrap();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_closes_under_a_request_costs_nobody_anything() {
+    for ending in [Ending::Reset, Ending::FinAfterRead, Ending::FinBeforeRead] {
+        let app = one_request_a_connection(ending).await;
+        let stage = Stage::new().await;
+        stage.open(app.addr);
+        for number in 0..20 {
+            let target = format!("/{number}");
+            assert_eq!(stage.get(&target).await.text(), target);
+            let post = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
+            let reply = stage.ask(&post).await;
+            assert_eq!((reply.status(), reply.text()), (200, target), "{}", reply.header("x-devloop").unwrap_or(""));
+        }
+    }
+}
+
+/// A program that reads requests and never answers.
+async fn mute() -> App {
+    App::http(|_| std::future::pending()).await
+}
+
+fn numbered(method: &str, number: usize) -> String {
+    format!("{method} /{number} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_program_is_killed_gets_go_to_the_next_one_and_posts_fail_and_none_is_done_twice() {
+    let (old, new) = (mute().await, App::http(|request| async move { ok(request.target()) }).await);
+    let stage = Stage::new().await;
+    let run = stage.open(old.addr);
+    let (mut gets, mut posts) = (Vec::new(), Vec::new());
+    for number in 0..10 {
+        let (mut reading, mut writing) = (stage.connect().await, stage.connect().await);
+        reading.send(get(&format!("/{number}"))).await;
+        writing.send(numbered("POST", number)).await;
+        gets.push(reading);
+        posts.push(writing);
+    }
+    until(|| old.count() == 20).await;
+    old.kill();
+    for wire in &mut posts {
+        let reply = wire.reply().await.unwrap();
+        assert_eq!((reply.status(), reply.header("x-devloop")), (502, Some("upstream-died")));
+    }
+    stage.gate(holding());
+    stage.proxy.gone(run);
+    stage.held(10).await;
+    stage.open(new.addr);
+    for (number, wire) in gets.iter_mut().enumerate() {
+        let reply = wire.reply().await.unwrap();
+        assert_eq!((reply.status(), reply.text()), (200, format!("/{number}")));
+    }
+    let seen = new.seen.lock().unwrap();
+    assert!(seen.len() == 10 && seen.iter().all(|seen| seen.method() == "GET"), "{seen:?}");
+    assert_eq!(stage.stats().replayed, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_replayed_once_and_not_again() {
+    let app = App::raw(|mut wire, _| async move {
+        let _ = wire.message(Rest::None).await;
+    })
+    .await;
+    let stage = Stage::new().await;
+    stage.open(app.addr);
+    let reply = stage.get("/").await;
+    assert_eq!((reply.status(), reply.header("x-devloop")), (502, Some("upstream-died")));
+    assert_eq!(app.connections(), 2);
+    let keyed = "POST / HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: 1\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(stage.ask(keyed).await.status(), 502);
+    assert_eq!(app.connections(), 4);
+    let plain = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(stage.ask(plain).await.status(), 502);
+    assert_eq!(app.connections(), 5);
+}
+
+/// A PUT whose instance dies after it has read the whole body.
+async fn put_to_a_dying_program(size: usize) -> (u16, usize) {
+    let first = Arc::new(AtomicBool::new(true));
+    let app = App::raw(move |mut wire, _| {
+        let first = Arc::clone(&first);
+        async move {
+            let Ok(request) = wire.message(Rest::None).await else { return };
+            if !first.swap(false, Ordering::SeqCst) {
+                wire.send(ok(&request.body.len().to_string())).await;
+            }
+        }
+    })
+    .await;
+    let stage = Stage::new().await;
+    stage.open(app.addr);
+    let mut wire = stage.connect().await;
+    let mut request = format!("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+    request.resize(request.len() + size, b'x');
+    wire.send(request).await;
+    let reply = wire.reply().await.unwrap();
+    (reply.status(), reply.text().parse().unwrap_or(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_64_kib_is_kept_for_a_second_try_and_one_byte_more_is_not() {
+    assert_eq!(put_to_a_dying_program(64 * 1024).await, (200, 64 * 1024));
+    assert_eq!(put_to_a_dying_program(64 * 1024 + 1).await, (502, 0));
+    assert_eq!(put_to_a_dying_program(0).await, (200, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_has_begun_is_neither_replayed_nor_ended_cleanly() {
+    for head in ["Content-Length: 100\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let app = App::raw(move |mut wire, _| async move {
+            let _ = wire.message(Rest::None).await;
+            wire.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n5\r\nhello\r\n")).await;
+        })
+        .await;
+        let stage = Stage::new().await;
+        stage.open(app.addr);
+        let mut wire = stage.connect().await;
+        wire.send(get("/")).await;
+        assert!(wire.reply().await.is_err(), "{head}");
+        assert_eq!(app.connections(), 1);
+    }
+}
+
+/// Where only the end of the connection ends the answer, a clean end would be a lie.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http_10_client_sees_a_reset_when_the_program_dies_in_its_answer() {
+    let app = App::raw(move |mut wire, _| async move {
+        let _ = wire.message(Rest::None).await;
+        wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    })
+    .await;
+    let stage = Stage::new().await;
+    stage.open(app.addr);
+    let mut wire = stage.connect().await;
+    wire.send("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").await;
+    assert!(within(wire.rest()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_answers_before_it_has_read_everything_is_heard() {
+    let app = App::raw(|mut wire, _| async move {
+        let _ = wire.message_head().await;
+        wire.send("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig").await;
+    })
+    .await;
+    let stage = Stage::new().await;
+    stage.open(app.addr);
+    for _ in 0..20 {
+        let wire = stage.connect().await;
+        let (mut reader, mut writer) = wire.stream.into_split();
+        let sending = tokio::spawn(async move {
+            let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 8 << 20);
+            let _ = writer.write_all(head.as_bytes()).await;
+            let _ = writer.write_all(&vec![0; 8 << 20]).await;
+            writer
+        });
+        let mut start = [0; 12];
+        within(tokio::io::AsyncReadExt::read_exact(&mut reader, &mut start)).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 413");
+        sending.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_closes_idle_connections_and_waits_for_the_busy_ones() {
+    let app = App::http(|request| async move {
+        if request.target() == "/slow" {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        ok("old")
+    })
+    .await;
+    let new = App::named("new").await;
+    let stage = Stage::new().await;
+    let run = stage.open(app.addr);
+    stage.get("/").await;
+    let mut slow = stage.connect().await;
+    slow.send("POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await;
+    until(|| app.count() == 2).await;
+    assert_eq!(app.open_connections(), 2);
+    stage.open(new.addr);
+    let started = std::time::Instant::now();
+    within(stage.proxy.drain(run, Duration::from_secs(20))).await;
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(stage.proxy.in_flight(run), 0);
+    assert_eq!(slow.reply().await.unwrap().text(), "old");
+    assert_eq!(stage.get("/").await.text(), "new");
+    until(|| app.open_connections() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_ends_at_its_limit_and_a_request_that_can_be_repeated_is_taken_over() {
+    let (old, new) = (mute().await, App::named("new").await);
+    let stage = Stage::new().await;
+    let run = stage.open(old.addr);
+    let (mut reading, mut writing) = (stage.connect().await, stage.connect().await);
+    reading.send(get("/")).await;
+    writing.send(numbered("POST", 1)).await;
+    until(|| old.count() == 2).await;
+    stage.open(new.addr);
+    within(stage.proxy.drain(run, Duration::from_millis(50))).await;
+    assert_eq!(stage.proxy.in_flight(run), 2);
+    old.kill();
+    stage.proxy.gone(run);
+    assert_eq!(reading.reply().await.unwrap().text(), "new");
+    assert_eq!(writing.reply().await.unwrap().status(), 502);
+    assert_eq!(new.count(), 1);
+}
+
+/// The process is gone, but something still holds its socket open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_outlives_its_process_is_cut() {
+    let (old, new) = (mute().await, App::named("new").await);
+    let stage = Stage::with(|settings| settings.limits.silence = Duration::from_millis(50)).await;
+    let run = stage.open(old.addr);
+    let mut wire = stage.connect().await;
+    wire.send(get("/")).await;
+    until(|| old.count() == 1).await;
+    stage.open(new.addr);
+    stage.proxy.gone(run);
+    assert_eq!(wire.reply().await.unwrap().text(), "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_of_a_program_that_has_exited_is_delivered_to_its_last_byte() {
+    const SIZE: usize = 4 * 1024 * 1024;
+    let app = App::raw(|mut wire, _| async move {
+        let _ = wire.message(Rest::None).await;
+        let _ = wire.stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n").as_bytes()).await;
+        let _ = wire.stream.write_all(&vec![b'x'; SIZE]).await;
+    })
+    .await;
+    let stage = Stage::with(|settings| settings.limits.silence = Duration::from_millis(20)).await;
+    let run = stage.open(app.addr);
+    let mut wire = stage.connect().await;
+    wire.send(get("/")).await;
+    within(wire.message_head()).await.unwrap();
+    stage.gate(failed("gone"));
+    stage.proxy.gone(run);
+    // A client that does not read for a while must not lose what the OS still keeps for it.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(within(wire.exactly(SIZE)).await.unwrap().len(), SIZE);
+}
+
+/// Swaps as fast as they can be told, under load: nobody may notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn swaps_as_fast_as_possible_cost_no_request() {
+    let apps: Vec<App> = vec![App::named("a").await, App::named("b").await];
+    let stage = Arc::new(Stage::new().await);
+    let mut run = stage.open(apps[0].addr);
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut workers = JoinSet::new();
+    for worker in 0..32 {
+        let (stage, stop, answered) = (Arc::clone(&stage), Arc::clone(&stop), Arc::clone(&answered));
+        workers.spawn(async move {
+            let mut wire = stage.connect().await;
+            while !stop.load(Ordering::Relaxed) {
+                let request = if worker % 2 == 0 { get("/") } else { numbered("POST", worker) };
+                let reply = wire.ask(&request).await;
+                assert_eq!(reply.status(), 200, "{reply:?}");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    for swap in 1..600 {
+        let old = run;
+        if swap % 3 == 0 {
+            stage.gate(holding());
+        }
+        run = stage.open(apps[swap % 2].addr);
+        within(stage.proxy.drain(old, Duration::from_secs(30))).await;
+        assert_eq!(stage.proxy.in_flight(old), 0);
+        stage.proxy.gone(old);
+    }
+    until(|| answered.load(Ordering::Relaxed) > 1000).await;
+    stop.store(true, Ordering::Relaxed);
+    while let Some(worker) = within(workers.join_next()).await {
+        worker.unwrap();
+    }
+    assert_eq!(stage.stats().refused, 0);
+}
+
+/// Every instance is a program of its own that is really stopped after its drain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn through_200_swaps_of_both_kinds_each_post_is_carried_out_exactly_once() {
+    let done: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
+    let app = |done: &Arc<Mutex<HashMap<String, usize>>>| {
+        let done = Arc::clone(done);
+        App::http(move |request| {
+            let done = Arc::clone(&done);
+            async move {
+                if request.method() == "POST" {
+                    *done.lock().unwrap().entry(request.target().to_owned()).or_default() += 1;
+                }
+                ok(request.target())
+            }
+        })
+    };
+    let stage = Arc::new(Stage::new().await);
+    let mut live = app(&done).await;
+    let mut run = stage.open(live.addr);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for client in 0..16 {
+        let (stage, stop) = (Arc::clone(&stage), Arc::clone(&stop));
+        clients.spawn(async move {
+            let mut sent = Vec::new();
+            let mut wire = stage.connect().await;
+            while !stop.load(Ordering::Relaxed) {
+                let target = format!("/{client}/{}", sent.len());
+                let reply = wire
+                    .ask(&format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi"))
+                    .await;
+                assert_eq!((reply.status(), reply.text()), (200, target.clone()));
+                sent.push(target);
+                let reply = wire.ask(&get("/read")).await;
+                assert_eq!((reply.status(), reply.text()), (200, "/read".to_owned()));
+                if sent.len() % 5 == 0 {
+                    wire = stage.connect().await;
+                }
+            }
+            sent
+        });
+    }
+    for swap in 0..200 {
+        let before = done.lock().unwrap().len();
+        until(|| done.lock().unwrap().len() > before + 8).await;
+        let exclusive = swap % 2 == 1;
+        if exclusive {
+            stage.gate(holding());
+            within(stage.proxy.drain(run, Duration::from_secs(30))).await;
+            live.kill();
+            stage.proxy.gone(run);
+        }
+        let next = app(&done).await;
+        let old = std::mem::replace(&mut live, next);
+        let before = std::mem::replace(&mut run, stage.open(live.addr));
+        if !exclusive {
+            within(stage.proxy.drain(before, Duration::from_secs(30))).await;
+            old.kill();
+            stage.proxy.gone(before);
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut sent = Vec::new();
+    while let Some(client) = within(clients.join_next()).await {
+        sent.extend(client.unwrap());
+    }
+    let done = done.lock().unwrap();
+    assert!(sent.iter().all(|target| done.get(target) == Some(&1)));
+    assert_eq!(done.len(), sent.len());
+    assert!(sent.len() > 1600, "{}", sent.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_held_across_many_gates_is_sent_once() {
+    let app = App::named("a").await;
+    let stage = Stage::new().await;
+    let mut wire = Wire::connect(stage.addr).await;
+    wire.send(numbered("POST", 1)).await;
+    stage.held(1).await;
+    let dead = App::named("dead").await;
+    dead.kill();
+    until(|| std::net::TcpStream::connect(dead.addr).is_err()).await;
+    for _ in 0..50 {
+        let run = stage.open(dead.addr);
+        stage.gate(holding());
+        stage.proxy.drain(run, Duration::from_secs(1)).await;
+    }
+    let run = stage.add(app.addr);
+    stage.gate(open(run));
+    assert_eq!(wire.reply().await.unwrap().text(), "a");
+    assert_eq!(app.count(), 1);
+}
