@@ -273,6 +273,21 @@ impl Wire {
         Ok(std::mem::take(&mut self.buffer))
     }
 
+    /// The data of all chunks to come, until the last one.
+    pub async fn rest_of_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut data = Vec::new();
+        loop {
+            let line = self.until(b"\r\n").await?;
+            let size = String::from_utf8_lossy(&line[..line.len() - 2]).into_owned();
+            let size = usize::from_str_radix(&size, 16).map_err(io::Error::other)?;
+            let chunk = self.exactly(size + 2).await?;
+            if size == 0 {
+                return Ok(data);
+            }
+            data.extend(&chunk[..size]);
+        }
+    }
+
     pub async fn message_head(&mut self) -> io::Result<Message> {
         let head = self.until(b"\r\n\r\n").await?;
         let head: String = head.iter().map(|byte| char::from(*byte)).collect();
