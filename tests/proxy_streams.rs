@@ -1,5 +1,5 @@
 //! What lives longer than an answer: WebSockets, other tunnels, event streams. A swap ends them as their kind expects.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 mod proxy_support;
 
@@ -81,10 +81,9 @@ async fn a_websocket_passes_and_its_handshake_is_held() {
 }
 
 /// Sends back the first eight bytes after the handshake, then collects what comes until the end.
-fn collecting()
--> (impl Fn(Wire) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Clone, tokio::sync::mpsc::Receiver<Vec<u8>>) {
+fn collecting() -> (impl Fn(Wire) -> Talk + Clone, tokio::sync::mpsc::Receiver<Vec<u8>>) {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
-    let talk = move |mut wire: Wire| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    let talk = move |mut wire: Wire| -> Talk {
         let sender = sender.clone();
         Box::pin(async move {
             let first = wire.exactly(8).await.unwrap();
@@ -95,6 +94,8 @@ fn collecting()
     };
     (talk, receiver)
 }
+
+type Talk = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_a_swap_both_ends_of_a_websocket_get_a_close() {
@@ -141,8 +142,9 @@ async fn the_close_comes_between_two_frames_also_in_a_fragmented_message() {
     stage.open(new.addr);
     let draining = stage.proxy.drain(run, Duration::from_secs(20));
     let reading = async {
-        let all = within(wire.exactly(4 + RESTART.len())).await.unwrap();
-        assert_eq!(all, [b"fghi", RESTART].concat());
+        let all = within(wire.until(RESTART)).await.unwrap();
+        // The frame behind it may have been on its way already.
+        assert!(all == [b"fghi", RESTART].concat() || all == [b"fghi\x80\x01z", RESTART].concat(), "{all:?}");
         // The client answers the Close as it should.
         wire.send(b"\x88\x82\0\0\0\0\x03\xf4").await;
         assert!(within(wire.rest()).await.unwrap().is_empty());

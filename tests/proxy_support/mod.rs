@@ -1,5 +1,10 @@
 //! A proxy on a free port, programs behind it that speak raw bytes, and clients in front of it that do the same.
-#![expect(dead_code, unreachable_pub, reason = "every test file has its own copy and uses its part of it")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "every test file has its own copy and uses its part"
+)]
 
 use std::{
     future::Future,
