@@ -42,8 +42,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Ask {
     /// A fence for this run.
     Fence(RunId),
+    /// A look with this number.
+    Look(u64),
     /// The plan or what was learned has changed: apply the rules anew.
     Rules,
+    /// The OS's events do not come: poll. (The thread finds that out by itself; tests ask for it.)
+    #[cfg(test)]
+    TrialFailed,
     /// End.
     Stop,
 }
@@ -110,7 +115,10 @@ impl Engine {
                 }
                 Ok(In::Trouble(errors)) => self.trouble(&errors),
                 Ok(In::Ask(Ask::Fence(run))) => self.fence(run),
+                Ok(In::Ask(Ask::Look(number))) => self.look(number),
                 Ok(In::Ask(Ask::Rules)) => self.rules_changed(),
+                #[cfg(test)]
+                Ok(In::Ask(Ask::TrialFailed)) => self.give_up_on_events(),
                 Err(RecvTimeoutError::Timeout) => self.out_of_patience(),
                 Ok(In::Ask(Ask::Stop)) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -129,7 +137,9 @@ impl Engine {
             EventKind::Create(kind) => self.place(path, What::Came(kind == CreateKind::File), source),
             EventKind::Modify(ModifyKind::Metadata(_)) => self.place(path, What::Labelled, source),
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
-                self.place(path, What::Went(Gone::Anything), source)
+                // Without a partner it is told by a watched folder about itself.
+                let gone = if event.tracker().is_none() { Gone::Folder } else { Gone::Anything };
+                self.place(path, What::Went(gone), source);
             }
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.place(path, What::Came(false), source),
             // inotify tells both halves, too; a debouncer only this.
@@ -372,10 +382,17 @@ impl Engine {
         }
     }
 
+    fn look(&mut self, number: u64) {
+        if !self.backend.is_ordered() || self.fences.bake(Purpose::Look(number)).is_err() {
+            self.pass(vec![Purpose::Look(number)]);
+        }
+    }
+
     fn pass(&mut self, passed: Vec<Purpose>) {
         for purpose in passed {
             match purpose {
                 Purpose::Run(run) => self.shared.mailbox.fence(run),
+                Purpose::Look(number) => self.shared.mailbox.look(number),
                 Purpose::Trial => {}
             }
         }
@@ -385,12 +402,18 @@ impl Engine {
     fn out_of_patience(&mut self) {
         let waiting = self.fences.give_up();
         if waiting.contains(&Purpose::Trial) {
-            self.backend.give_up_on_events();
-            self.note(Note::Polling { why: "no event came for a file that was written to try".to_owned() });
-            self.watch_apart();
+            self.give_up_on_events();
+        } else {
+            survey::survey(self);
         }
-        survey::survey(self);
         self.pass(waiting);
+    }
+
+    fn give_up_on_events(&mut self) {
+        self.backend.give_up_on_events();
+        self.note(Note::Polling { why: "no event came for a file that was written to try".to_owned() });
+        self.watch_apart();
+        survey::survey(self);
     }
 
     fn trouble(&mut self, errors: &[notify::Error]) {

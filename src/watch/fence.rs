@@ -29,6 +29,8 @@ struct Cookie {
 pub(super) enum Purpose {
     /// The fence of this run.
     Run(RunId),
+    /// Somebody wants to be sure that everything is in.
+    Look(u64),
     /// To see whether events come.
     Trial,
 }
@@ -77,10 +79,16 @@ impl Fences {
         Ok(())
     }
 
-    /// Makes the folder again, if someone removed it. Says whether it was gone.
+    /// Makes the folder again, if someone removed it (but not the project around it). Says whether it was gone and is
+    /// back.
     pub(super) fn mend(&self) -> bool {
-        let gone = !self.folder.is_dir();
-        gone && std::fs::create_dir_all(&self.folder).is_ok()
+        if self.folder.is_dir() {
+            return false;
+        }
+        let state = self.folder.parent().unwrap_or(&self.folder);
+        // It may be there: then the next one succeeds.
+        let _ = std::fs::create_dir(state);
+        std::fs::create_dir(&self.folder).is_ok()
     }
 
     /// An event for `path` in the folder has come: what has passed with it. Older cookies have passed, too.

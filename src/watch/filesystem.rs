@@ -10,12 +10,13 @@ pub(super) fn without_events(folder: &Path) -> Option<&'static str> {
 #[cfg(target_os = "linux")]
 fn kind(folder: &Path) -> Option<&'static str> {
     let found = nix::sys::statfs::statfs(folder).ok()?;
-    by_magic(i64::from(found.filesystem_type().0) & 0xffff_ffff)
+    // Its type differs from one C library to the next.
+    by_magic(i128::from(found.filesystem_type().0) & 0xffff_ffff)
 }
 
 /// The numbers are those of `statfs(2)` and of the modules' own headers.
 #[cfg(target_os = "linux")]
-fn by_magic(magic: i64) -> Option<&'static str> {
+fn by_magic(magic: i128) -> Option<&'static str> {
     Some(match magic {
         0x6969 => "NFS",
         0x0102_1997 => "9p (WSL's /mnt, virtual machines)",

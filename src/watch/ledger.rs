@@ -70,8 +70,12 @@ impl Ledger {
 
     /// What a verdict about `look` would be.
     pub(super) fn compare(&self, path: &Path, look: &Look) -> Verdict {
+        let is_gone = look.content == missing();
         match self.known(path) {
             Some(known) if known == look.content => Verdict::Same,
+            Some(_) if is_gone => Verdict::Gone,
+            // Never looked at, but it was in a folder's list.
+            None if is_gone && self.entries.contains_key(path) => Verdict::Gone,
             _ => Verdict::Changed,
         }
     }
@@ -235,7 +239,7 @@ mod tests {
         let gone = Look { content: missing(), ..look(0) };
         assert_eq!(ledger.settle(&path("came-and-went"), &gone), Verdict::Same);
         assert_eq!(ledger.settle(&path("new"), &look(1)), Verdict::Changed);
-        assert_eq!(ledger.settle(&path("new"), &gone), Verdict::Changed);
+        assert_eq!(ledger.settle(&path("new"), &gone), Verdict::Gone);
         assert_eq!(ledger.len(), 0);
     }
 

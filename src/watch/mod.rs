@@ -58,6 +58,7 @@ use self::{
 pub use self::{
     mailbox::{Mail, Mailbox},
     note::Note,
+    outputs::Examined,
 };
 use crate::{
     core::event::Verdict,
@@ -153,6 +154,12 @@ impl Watcher {
         self.ask(Ask::Fence(run));
     }
 
+    /// Puts `number` into the mail's `looks` as soon as every event that the OS had for us before this call is in the
+    /// mail, too. Where events have no order (polling), at once: nothing can be promised there.
+    pub fn look(&self, number: u64) {
+        self.ask(Ask::Look(number));
+    }
+
     /// Reads `paths` and says which are not what they were at the last look. `owners` are the leaders of the live
     /// services' processes: what these have open for writing is theirs.
     pub async fn digest(&self, paths: Vec<FilePath>, owners: Vec<u32>) -> Vec<(FilePath, Verdict)> {
@@ -166,9 +173,10 @@ impl Watcher {
         .unwrap_or_default()
     }
 
-    /// The outputs of `step` that are not what they were at the last look: among `touched`, and among all files in
-    /// folders that its outputs name but that are not watched. Deleted ones count. They are known from now on.
-    pub async fn examine(&self, step: Arc<Step>, touched: Vec<FilePath>) -> Vec<FilePath> {
+    /// Says which of a step's outputs are not what they were at the last look: among `touched`, and among all files in
+    /// folders that its outputs name but that are not watched. Deleted ones count. What is reported is known from now
+    /// on. For `generates = true`, Go files that say that they are generated are outputs, too.
+    pub async fn examine(&self, step: Arc<Step>, touched: Vec<FilePath>) -> Examined {
         let shared = self.shared().clone();
         blocking(move || outputs::examine(&shared, &step, touched)).await.unwrap_or_default()
     }
@@ -270,6 +278,7 @@ fn share(plan: &Plan, state: &Path) -> Arc<Shared> {
         ledger: Mutex::new(Ledger::default()),
         owners: Owners::default(),
         plan: RwLock::new(Arc::new(plan.clone())),
+        generated: Mutex::default(),
         learned: Mutex::new(HashMap::new()),
         backend: Mutex::new("none"),
         round: AtomicU64::new(0),
@@ -285,7 +294,7 @@ fn engine(shared: &Arc<Shared>, backend: Backend, inbox: Receiver<In>, fences: F
 
 fn verdict(shared: &Shared, file: &FilePath, owners: &[u32], claims: &mut Option<Claims>) -> Verdict {
     let look = shared.look_in_earnest(file);
-    if owners.is_empty() || locked(&shared.ledger).compare(file, &look) == Verdict::Same {
+    if owners.is_empty() || locked(&shared.ledger).compare(file, &look) != Verdict::Changed {
         return locked(&shared.ledger).settle(file, &look);
     }
     let path = shared.names.full(file);

@@ -22,22 +22,46 @@ use crate::{
 /// The marker must stand in the first part of a file.
 const HEAD: u64 = 16 * 1024;
 
-/// The outputs of `step` among `touched`, in folders that are not watched, whose content is not what was known.
-pub(super) fn examine(shared: &Shared, step: &Step, touched: Vec<FilePath>) -> Vec<FilePath> {
-    let mut candidates: BTreeSet<FilePath> = touched.into_iter().collect();
+/// What a step did to the files it touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// Its outputs that are not what they were at the last look.
+    pub changed: Vec<FilePath>,
+    /// The touched files that are not its outputs.
+    pub foreign: Vec<FilePath>,
+}
+
+/// Compares the outputs of `step`: those among `touched`, and those in folders that are not watched.
+pub(super) fn examine(shared: &Shared, step: &Step, touched: Vec<FilePath>) -> Examined {
+    let mut candidates: BTreeSet<FilePath> = BTreeSet::new();
     for folder in unwatched_folders(shared, step) {
         walk(shared, &folder, &mut candidates);
         let known = locked(&shared.ledger).below(&shared.names.short(&folder)).cloned().collect::<Vec<_>>();
         candidates.extend(known);
     }
-    let is_output =
-        |file: &FilePath| step.outputs.matches(file) || (step.generates && is_generated(&shared.names.full(file)));
-    let outputs = candidates.into_iter().filter(is_output);
+    candidates.retain(|file| is_output(shared, step, file));
+    let (outputs, foreign) = touched.into_iter().partition::<Vec<_>, _>(|file| is_output(shared, step, file));
+    candidates.extend(outputs);
     let changed = |file: &FilePath| {
         let look = shared.look_in_earnest(file);
-        locked(&shared.ledger).settle(file, &look) == Verdict::Changed
+        locked(&shared.ledger).settle(file, &look) != Verdict::Same
     };
-    outputs.filter(changed).collect()
+    Examined { changed: candidates.into_iter().filter(changed).collect(), foreign }
+}
+
+fn is_output(shared: &Shared, step: &Step, file: &FilePath) -> bool {
+    if step.outputs.matches(file) {
+        return true;
+    }
+    if !step.generates {
+        return false;
+    }
+    let path = shared.names.full(file);
+    if is_generated(&path) {
+        locked(&shared.generated).insert(file.clone());
+        return true;
+    }
+    path.symlink_metadata().is_err() && locked(&shared.generated).contains(file)
 }
 
 /// The ignored folders that the step's outputs may lie in.
@@ -164,10 +188,9 @@ impl Members {
         let (edition, plan) = (ledger.edition(), std::sync::Arc::as_ptr(plan) as usize);
         let learned = learned.map_or(0, |reads| std::sync::Arc::as_ptr(reads) as usize);
         let mut listed = locked(&self.0);
-        if let Some(known) = listed.get(name) {
-            if (known.edition, known.plan, known.learned) == (edition, plan, learned) {
-                return known.files.clone();
-            }
+        let same = |known: &&Listed| (known.edition, known.plan, known.learned) == (edition, plan, learned);
+        if let Some(known) = listed.get(name).filter(same) {
+            return known.files.clone();
         }
         let files: BTreeSet<_> = ledger.contents().map(|(file, ..)| file).filter(|file| reads(file)).cloned().collect();
         let files = std::sync::Arc::new(files);

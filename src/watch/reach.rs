@@ -124,8 +124,11 @@ impl Reaches {
         if self.exact.contains(full) {
             return Claim::Exact;
         }
+        let Some(folder) = full.parent() else { return Claim::None };
         let patterns = self.patterns.iter().filter(|pattern| shut.is_none_or(|shut| pattern.prefix.starts_with(shut)));
-        let matching = patterns.filter(|pattern| pattern.one.matches(short) && pattern.list.matches(short));
+        // `**` would also match the dots of `../neighbour`.
+        let around = patterns.filter(|pattern| pattern.holds(folder));
+        let matching = around.filter(|pattern| pattern.one.matches(short) && pattern.list.matches(short));
         matching.map(|pattern| pattern.claim).max().unwrap_or(Claim::None)
     }
 

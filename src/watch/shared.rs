@@ -2,7 +2,7 @@
 //! they all take the same way.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, RwLock,
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) ledger: Mutex<Ledger>,
     pub(super) owners: Owners,
     pub(super) plan: RwLock<Arc<Plan>>,
+    /// Files that said of themselves that they were generated: that is forgotten when they are deleted.
+    pub(super) generated: Mutex<HashSet<FilePath>>,
     pub(super) learned: Mutex<HashMap<Arc<str>, Arc<Learned>>>,
     /// Where events come from now, for people.
     pub(super) backend: Mutex<&'static str>,
@@ -101,6 +103,6 @@ impl Shared {
             }
         }
         let look = self.look(file);
-        locked(&self.ledger).compare(file, &look) == Verdict::Changed
+        locked(&self.ledger).compare(file, &look) != Verdict::Same
     }
 }

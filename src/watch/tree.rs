@@ -99,14 +99,13 @@ impl Tree {
     /// Watches `folder` and what is below it, unless it is ignored; folders that are watched already are watched anew.
     pub(super) fn walk(&mut self, folder: &Path, backend: &mut Backend, what: For) -> Found {
         let mut found = Found::default();
-        let shut = match self.rules.folder_from_above(folder) {
-            Fate::Watched(shut) => shut,
-            Fate::Pruned(rule) => {
-                self.prune(folder.to_owned(), rule);
-                return found;
+        let mut open = Vec::new();
+        for name in self.names_of(folder) {
+            match self.rules.folder_from_above(&name) {
+                Fate::Watched(shut) => open.push(Visit { name, real: folder.to_owned(), shut }),
+                Fate::Pruned(rule) => self.prune(name, rule),
             }
-        };
-        let mut open = vec![Visit { name: folder.to_owned(), real: folder.to_owned(), shut }];
+        }
         while let Some(visit) = open.pop() {
             self.visit(visit, backend, what, &mut found, &mut open);
         }
@@ -261,19 +260,15 @@ impl Tree {
 
     /// The names of `path` under which it counts: its own, and those through symlinks that are named.
     pub(super) fn names_that_count(&self, path: &Path) -> Vec<PathBuf> {
-        let mut names = Vec::new();
-        if self.counts(path) {
-            names.push(path.to_owned());
-        }
-        for link in &self.links {
-            if let Ok(rest) = path.strip_prefix(&link.to) {
-                let name = link.at.join(rest);
-                if self.counts(&name) {
-                    names.push(name);
-                }
-            }
-        }
+        let mut names = self.names_of(path);
+        names.retain(|name| self.counts(name));
         names
+    }
+
+    /// Its own name, and those through symlinks that are named.
+    fn names_of(&self, path: &Path) -> Vec<PathBuf> {
+        let behind = self.links.iter().filter_map(|link| Some(link.at.join(path.strip_prefix(&link.to).ok()?)));
+        std::iter::once(path.to_owned()).chain(behind).collect()
     }
 
     /// Whether `path` counts, as a file.
