@@ -415,3 +415,35 @@ async fn a_request_held_across_many_gates_is_sent_once() {
     assert_eq!(wire.reply().await.unwrap().text(), "a");
     assert_eq!(app.count(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_still_moves_may_go_on_after_the_limit_and_one_that_stands_still_may_not() {
+    let (old, new) = (App::named("old").await, App::named("new").await);
+    let stage = Stage::new().await;
+    let run = stage.open(old.addr);
+    let mut upload = stage.connect().await;
+    upload.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n").await;
+    upload.send("x".repeat(100_000)).await;
+    until(|| stage.proxy.in_flight(run) == 1).await;
+    stage.open(new.addr);
+    let mut drained =
+        std::pin::pin!(stage.proxy.drain_uploads(run, Duration::from_secs(1), Duration::from_secs(60)));
+    for _ in 0..9 {
+        upload.send("x".repeat(100_000)).await;
+        tokio::select! {
+            () = &mut drained => panic!("an upload that moves was given up"),
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+    }
+    within(drained).await;
+    assert_eq!(stage.proxy.in_flight(run), 0);
+    assert_eq!(upload.reply().await.unwrap().text(), "old");
+
+    let run = stage.open(new.addr);
+    let mut upload = stage.connect().await;
+    upload.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx").await;
+    until(|| stage.proxy.in_flight(run) == 1).await;
+    stage.open(old.addr);
+    within(stage.proxy.drain_uploads(run, Duration::from_millis(50), Duration::from_secs(600))).await;
+    assert_eq!(stage.proxy.in_flight(run), 1);
+}
