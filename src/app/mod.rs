@@ -18,7 +18,7 @@ use std::{
 
 use tokio::sync::{
     mpsc::{self, UnboundedReceiver, UnboundedSender},
-    watch,
+    oneshot, watch,
 };
 
 use self::{
@@ -115,6 +115,8 @@ enum Happening {
     Settled {
         ok: bool,
     },
+    /// A request wants to be sure that every save so far has had its effect.
+    Look(oneshot::Sender<()>),
 }
 
 /// Who may not be held, for the proxy: the runs that each service's gate waits for.
@@ -147,6 +149,9 @@ struct App {
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
+    /// Requests that wait until the watcher has told everything, by number, and the newest number.
+    looks: HashMap<u64, oneshot::Sender<()>>,
+    look: u64,
     leaving: Leaving,
 }
 
@@ -184,8 +189,12 @@ impl App {
         let (gates, gates_out) = watch::channel(core.gates());
         let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
         let awaited = Awaited::default();
-        let feeds =
-            Feeds { gates: gates_out, status: status_out, waits_for: who_asks(programs.clone(), awaited.clone()) };
+        let feeds = Feeds {
+            gates: gates_out,
+            status: status_out,
+            look: Some(looks(inbox.clone())),
+            waits_for: who_asks(programs.clone(), awaited.clone()),
+        };
         let proxy = begin_proxy(&plan, &session, feeds).await?;
         let ports = Ports::new();
         keep_off(&ports, &plan, proxy.as_deref());
@@ -218,6 +227,8 @@ impl App {
             inbox,
             happenings,
             showing,
+            looks: HashMap::new(),
+            look: 0,
             leaving: Leaving::No,
         };
         app.recall();
@@ -305,6 +316,11 @@ impl App {
         if mail.git_lock == Some(false) {
             self.handle(Event::GitLock(false));
         }
+        for number in mail.looks {
+            if let Some(look) = self.looks.remove(&number) {
+                _ = look.send(());
+            }
+        }
         for run in mail.fences {
             self.handle(Event::Fenced { run });
         }
@@ -330,6 +346,11 @@ impl App {
                 let (report, clue) = self.last_words(tail);
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
+            }
+            Happening::Look(look) => {
+                self.look += 1;
+                self.looks.insert(self.look, look);
+                self.watcher.look(self.look);
             }
             Happening::Settled { ok } => {
                 let ending = if ok { Ending::Good } else { Ending::Failed };
@@ -491,6 +512,16 @@ fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
             ports.never(port);
         }
     }
+}
+
+/// How the proxy makes sure that the gates know of every save so far.
+fn looks(inbox: UnboundedSender<Happening>) -> crate::proxy::Look {
+    Arc::new(move || {
+        let (done, wait) = oneshot::channel();
+        _ = inbox.send(Happening::Look(done));
+        // A loop that has ended looks at nothing any more.
+        Box::pin(async move { _ = wait.await })
+    })
 }
 
 /// Who a process is to a gate, for the proxy.

@@ -256,6 +256,9 @@ impl Core {
     /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
     /// one's result decides).
     fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
+        if !self.services[service].plan.follows_steps() {
+            return false;
+        }
         let before = &self.graph.before_service[service];
         let mut makers = concern.outputs_of.iter().copied().chain(by);
         makers.any(|maker| {
@@ -357,6 +360,16 @@ impl Core {
             if let Some((path, _)) = missed {
                 let why = Why::File(path.clone());
                 self.steps[index].mark(why);
+            }
+        }
+        if let Some(index) = self.services.iter().position(|service| service.plan.name == name) {
+            let began = self.services[index].newest_began();
+            let missed = self.unread.iter().find(|(path, at)| {
+                began.is_some_and(|began| **at >= began) && self.plan.service_reads(index, path, Some(&reads))
+            });
+            if let Some((path, _)) = missed {
+                let why = Why::File(path.clone());
+                self.services[index].bump(why);
             }
         }
         self.reconsider();

@@ -193,6 +193,11 @@ impl ServiceNode {
         PAUSES[self.crashes.saturating_sub(1).min(PAUSES.len() - 1)]
     }
 
+    /// When it was decided to start the newest instance.
+    pub(super) fn newest_began(&self) -> Option<Time> {
+        self.candidate().map(|candidate| candidate.began).or(self.live.as_ref().map(|live| live.began))
+    }
+
     /// Whether the newest instance was starting at some moment from `first` to `last`.
     pub(super) fn was_starting(&self, first: Time, last: Time) -> bool {
         let overlaps = |(began, ended): (Time, Time)| last >= began && first < ended;
