@@ -11,7 +11,7 @@ use std::{
 /// The floors, from the ground up. Within one floor only [`STAIRS`] lead from one to another.
 const FLOORS: [&[&str]; 7] = [
     &["model"],
-    &["error", "sys"],
+    &["error", "escapes", "sys"],
     &["plan", "config"],
     &["core"],
     &["health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
@@ -24,7 +24,7 @@ const STAIRS: [(&str, &str); 1] = [("config", "plan")];
 const FORBIDDEN: [&str; 8] =
     ["std::fs", "std::net", "std::env", "std::process", "std::thread", "std::os", "tokio", "crate::sys"];
 /// The rooms and floors that only think.
-const PURE: [&str; 4] = ["model", "plan", "core", "problems"];
+const PURE: [&str; 5] = ["model", "escapes", "plan", "core", "problems"];
 /// Clocks.
 const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 /// No fault.

@@ -327,7 +327,7 @@ impl Core {
     fn good_step(&mut self, index: usize, run: RunId, name: Arc<str>, result: String, took: std::time::Duration) {
         let in_pass = self.step_passes(index);
         let step = &mut self.steps[index];
-        step.took = Some(took);
+        step.took.note(took);
         step.rewritten = None;
         let took_ms = millis(took);
         self.journey.steps.push((name.clone(), took_ms));

@@ -186,9 +186,9 @@ impl Core {
     /// Lets a batch count.
     pub(super) fn apply(&mut self, looked: Vec<(Pending, Verdict)>) {
         let mut changed = Vec::new();
+        let mut same = Vec::new();
         let mut first = self.now;
         let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
-        let any_same = looked.iter().any(|(_, verdict)| *verdict == Verdict::Same);
         let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
         if any_changed {
             self.revision = Revision(self.revision.0 + 1);
@@ -196,7 +196,10 @@ impl Core {
         for (path, verdict) in looked {
             match verdict {
                 Verdict::Owned => {}
-                Verdict::Same => self.rewritten(&path),
+                Verdict::Same => {
+                    self.rewritten(&path);
+                    same.push(path.path);
+                }
                 Verdict::Changed | Verdict::Gone => {
                     first = first.min(path.first);
                     if path.concern.config {
@@ -224,8 +227,8 @@ impl Core {
                 settle_ms: super::fresh::millis(settle),
                 reads: reads.into_iter().collect(),
             });
-        } else if any_same {
-            self.tell(Fact::Unchanged { files: Vec::new(), why: "same content".to_owned() });
+        } else if !same.is_empty() {
+            self.tell(Fact::Unchanged { files: names(&same), why: "same content".to_owned() });
         }
     }
 

@@ -191,7 +191,7 @@ impl Core {
         let limit = service.plan.drain.min(DRAIN_EXCLUSIVE);
         if let Some(live) = service.live.take() {
             service.leaving.push(Leaving { run: live.run, drains: Drains::Draining });
-            self.out.push(Effect::Drain { run: live.run, limit });
+            self.out.push(Effect::Drain { run: live.run, limit, uploads: service.plan.drain });
         }
         service.next = Next::Clearing { made, why, purpose };
     }
@@ -273,7 +273,7 @@ impl Core {
         let old = service.live.replace(live);
         service.good = Some(candidate.made.clone());
         service.in_vain = 0;
-        service.took = Some(now.since(candidate.began));
+        service.took.note(now.since(candidate.began));
         if service.failed.as_ref().is_some_and(|failed| failed.made.is_same(&candidate.made)) {
             service.failed = None;
         }
@@ -289,7 +289,7 @@ impl Core {
         if let Some(last) = self.services[index].leaving.last()
             && last.drains == Drains::Draining
         {
-            self.out.push(Effect::Drain { run: last.run, limit });
+            self.out.push(Effect::Drain { run: last.run, limit, uploads: limit });
         }
         self.stop_oldest_draining(index);
     }
