@@ -4,6 +4,7 @@
 mod app;
 mod support;
 
+mod hello;
 mod loop_;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
