@@ -305,10 +305,12 @@ impl Core {
         let void = step.dirty.as_ref().filter(|_| !passes).map(|dirty| dirty.why.clone());
         if let Some(why) = &void {
             step.in_vain = step.in_vain.saturating_add(1);
-            if let Why::Void(file) = why {
-                let file = file.display().to_string();
-                self.out.push(Effect::Tell(Fact::Void { run, step: name.clone(), file }));
-            }
+            self.out.push(Effect::Tell(match why {
+                Why::Void(file) | Why::File(file) | Why::Output { path: file, .. } => {
+                    Fact::Void { run, step: name.clone(), file: file.display().to_string() }
+                }
+                other => Fact::Cancelled { run, name: name.clone(), why: other.to_string() },
+            }));
         }
         match end {
             End::Bad { exit, report } if void.is_none() => self.fail_step(index, run, began, exit, report),
