@@ -95,9 +95,9 @@ impl Core {
     pub(super) fn looked_up(&mut self, run: RunId, found: Option<Artifact>) {
         let Some(index) = self.step_of(run) else { return };
         let step = &mut self.steps[index];
-        let Activity::LookingUp { why, .. } = std::mem::replace(&mut step.activity, Activity::Idle) else {
-            return;
-        };
+        let Activity::LookingUp { why, .. } = &step.activity else { return };
+        let why = why.clone();
+        step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
                 step.outcome = Outcome::Good;
@@ -159,10 +159,9 @@ impl Core {
     /// A step's program has ended.
     pub(super) fn step_exited(&mut self, index: usize, exit: Exit, report: Report) {
         let step = &mut self.steps[index];
-        let Activity::Running { run, began, why, stopping } = std::mem::replace(&mut step.activity, Activity::Idle)
-        else {
-            return;
-        };
+        let Activity::Running { run, began, stopping, .. } = &step.activity else { return };
+        let (run, began, stopping) = (*run, *began, stopping.clone());
+        step.activity = Activity::Idle;
         match stopping {
             Stopping::Useless => {}
             Stopping::TimedOut => {
@@ -177,7 +176,6 @@ impl Core {
                     let title = format!("step `{}` failed: {exit}", step.plan.name);
                     End::Bad { exit, report: Report { title, ..report } }
                 };
-                drop(why);
                 step.activity = Activity::Ended { run, began, end, stage: Stage::Fencing };
                 self.out.push(Effect::Fence { run });
             }
