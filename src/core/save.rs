@@ -90,7 +90,9 @@ impl Core {
     /// Puts back what turned out not to be an output; it settles like any save.
     pub(super) fn give_back(&mut self, foreign: Vec<Pending>) {
         for path in foreign {
-            self.settling.touch(self.now, path.path, path.writer, path.concern);
+            // The plan may have changed since it was taken.
+            let concern = self.concern(&path.path);
+            self.settling.touch(self.now, path.path, path.writer, concern);
         }
     }
 
