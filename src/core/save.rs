@@ -169,7 +169,7 @@ impl Core {
     pub(super) fn end_pass(&mut self) -> bool {
         let Some(pass) = &self.pass else { return false };
         let steps = pass.steps.iter().any(|index| !self.steps[*index].is_idle() || self.step_may_start(*index));
-        let services = pass.services.iter().any(|index| self.services[*index].is_busy());
+        let services = pass.services.iter().any(|index| self.services[*index].is_swapping());
         if steps || services {
             return false;
         }
