@@ -61,18 +61,27 @@ impl Core {
         let run = self.new_run();
         let now = self.now;
         let artifacts = self.artifacts(&self.graph.uses[index]);
+        let is_known = self.key_tells_all(index);
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
         step.unsettled_since = None;
         let plan = step.plan.clone();
-        let reuse = !matches!(why, Why::Person | Why::Void(_));
+        let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
         if plan.makes_artifact && plan.cache != Cache::Off {
             step.activity = Activity::LookingUp { run, began: now, why };
             self.out.push(Effect::LookUp { run, step: plan, artifacts, reuse });
         } else {
             self.spawn_step(index, run, why);
         }
+    }
+
+    /// Whether a kept artifact of the same key is all that a run would make: it would write nothing else, and nothing is
+    /// hidden from the key by a step before it that does not say what it changes.
+    fn key_tells_all(&self, index: usize) -> bool {
+        let plan = &self.steps[index].plan;
+        let writes_else = !plan.outputs.is_empty() || plan.generates;
+        !writes_else && !plan.after.iter().any(|before| self.steps[*before].plan.is_blind())
     }
 
     fn spawn_step(&mut self, index: usize, run: RunId, why: Why) {
@@ -237,8 +246,7 @@ impl Core {
         if let Some(artifact) = artifact {
             self.replace_artifact(index, artifact);
         }
-        let plan = self.steps[index].plan.clone();
-        if plan.outputs.is_empty() && !plan.makes_artifact && !plan.generates {
+        if self.steps[index].plan.is_blind() {
             self.spread_unknown(index);
         }
     }
