@@ -278,7 +278,8 @@ impl Core {
             let before = &self.graph.before_service[service];
             self.graph.after_step[index].iter().any(|after| before.contains(after))
         };
-        let bumped: Vec<usize> = self.graph.services_after(index).filter(|service| !consumed(*service)).collect();
+        let follows = |service: usize| self.services[service].plan.follows_steps() && !consumed(service);
+        let bumped: Vec<usize> = self.graph.services_after(index).filter(|service| follows(*service)).collect();
         for service in bumped {
             self.services[service].bump(Why::Ran { step: name.clone() });
         }

@@ -258,6 +258,9 @@ impl Core {
     /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
     /// one's result decides).
     fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
+        if !self.services[service].plan.follows_steps() {
+            return false;
+        }
         let before = &self.graph.before_service[service];
         let mut makers = concern.outputs_of.iter().copied().chain(by);
         makers.any(|maker| {
