@@ -38,6 +38,7 @@ impl Core {
         let step = &self.steps[index];
         step.is_idle()
             && step.dirty.is_some()
+            && self.orphans.is_empty()
             && step.breaker.until().is_none_or(|until| until <= self.now)
             && self.graph.before_step[index].iter().all(|before| self.steps[*before].is_clean())
             && self.graph.after_step[index].iter().all(|after| self.steps[*after].is_idle())
