@@ -16,10 +16,11 @@ use crate::{
     },
     health::{self, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, Report, RunId},
-    plan::{Cache, Service, Step},
+    plan::{Cache, Inputs, Service, Step},
     process::Lease,
     store::{Keep, Store},
     toolchain::{self, Question},
+    watch::Examined,
 };
 
 /// The keys and results of runs whose artifacts may be kept.
@@ -163,9 +164,7 @@ impl App {
         let (watcher, store, inbox, keys) =
             (self.watcher.clone(), self.store.clone(), self.inbox.clone(), self.keys.clone());
         tokio::spawn(async move {
-            let is_output = |path: &FilePath| step.outputs.matches(path) || watcher.is_generated(path);
-            let (own, foreign) = touched.into_iter().partition(is_output);
-            let changed = watcher.examine(step.clone(), own).await;
+            let Examined { changed, foreign } = watcher.examine(step.clone(), touched).await;
             let made = tokio::task::spawn_blocking(move || made(&store, &step, run)).await;
             let (artifact, missing) = made.unwrap_or_default();
             if let Some(known) = lock(&keys).get_mut(&run) {
@@ -206,14 +205,20 @@ impl App {
     }
 
     fn question(&self, name: &str) -> Option<Question> {
-        let step = self.plan.steps.iter().find(|step| &*step.name == name)?;
-        let crate::plan::Inputs::Tool(tool) = step.inputs else { return None };
+        let step = self.plan.steps.iter().find(|step| &*step.name == name);
+        let service = self.plan.services.iter().find(|service| &*service.name == name);
+        let (inputs, command, cwd, env) = match (step, service) {
+            (Some(step), _) => (&step.inputs, &step.run, &step.cwd, &step.env),
+            (None, Some(service)) => (&service.inputs, &service.run, &service.cwd, &service.env),
+            (None, None) => return None,
+        };
+        let Inputs::Tool(tool) = *inputs else { return None };
         Some(Question {
             tool,
-            cwd: step.cwd.clone(),
+            cwd: cwd.clone(),
             root: self.plan.root.clone(),
-            command: launch::bare_words(step),
-            env: launch::declared_env(&self.os_env, &step.env),
+            command: launch::bare_words(command),
+            env: launch::declared_env(&self.os_env, env),
         })
     }
 

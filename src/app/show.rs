@@ -13,10 +13,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{lock, stamp};
 use crate::{
     core::fact::Fact,
+    escapes::strip_escapes,
     health::Ear,
     model::{Line, RunId, Stream},
     plan::Plan,
-    process::{LineReader, LineSender, Output, queue, without_escapes},
+    process::{LineReader, LineSender, Output, queue},
     store::Log,
     sys::Clock,
     ui::{Format, Printer, Stamp},
@@ -94,7 +95,7 @@ pub(super) fn sink(lines: LineSender, ears: Ears, log: Log) -> impl Fn(Output) +
         if let Output::Line(line) = &output {
             log.line(line);
             if let Some(ear) = lock(&ears).get(&line.run) {
-                ear.hear(&without_escapes(&line.text));
+                ear.hear(&strip_escapes(&line.text));
             }
         }
         lines.push(output);

@@ -98,10 +98,10 @@ impl Core {
             }
             let breaker = step.breaker.until().map_or(Duration::ZERO, |until| until.since(self.now));
             let spent = step.began().map_or(Duration::ZERO, |began| self.now.since(began));
-            left += step.took?.saturating_sub(spent) + breaker;
+            left += step.took.expected()?.saturating_sub(spent) + breaker;
         }
         let spent = service.candidate().map_or(Duration::ZERO, |candidate| self.now.since(candidate.began));
-        Some(left + service.took?.saturating_sub(spent))
+        Some(left + service.took.expected()?.saturating_sub(spent))
     }
 
     /// One line about what stands between a save and its outcome.

@@ -20,6 +20,7 @@ mod service;
 mod settle;
 mod step;
 mod swap;
+mod took;
 mod why;
 
 use std::{
@@ -131,10 +132,10 @@ impl Core {
     /// What is known from earlier about how long a step's run or a service's start takes.
     pub fn recall(&mut self, name: &str, took: Duration) {
         for step in self.steps.iter_mut().filter(|step| &*step.plan.name == name) {
-            step.took = Some(took);
+            step.took.note(took);
         }
         for service in self.services.iter_mut().filter(|service| &*service.plan.name == name) {
-            service.took = Some(took);
+            service.took.note(took);
         }
     }
 

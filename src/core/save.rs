@@ -186,9 +186,9 @@ impl Core {
     /// Lets a batch count.
     pub(super) fn apply(&mut self, looked: Vec<(Pending, Verdict)>) {
         let mut changed = Vec::new();
+        let mut same = Vec::new();
         let mut first = self.now;
         let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
-        let any_same = looked.iter().any(|(_, verdict)| *verdict == Verdict::Same);
         let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
         if any_changed {
             self.revision = Revision(self.revision.0 + 1);
@@ -196,7 +196,10 @@ impl Core {
         for (path, verdict) in looked {
             match verdict {
                 Verdict::Owned => {}
-                Verdict::Same => self.rewritten(&path),
+                Verdict::Same => {
+                    self.rewritten(&path);
+                    same.push(path.path);
+                }
                 Verdict::Changed | Verdict::Gone => {
                     first = first.min(path.first);
                     if path.concern.config {
@@ -224,8 +227,8 @@ impl Core {
                 settle_ms: super::fresh::millis(settle),
                 reads: reads.into_iter().collect(),
             });
-        } else if any_same {
-            self.tell(Fact::Unchanged { files: Vec::new(), why: "same content".to_owned() });
+        } else if !same.is_empty() {
+            self.tell(Fact::Unchanged { files: names(&same), why: "same content".to_owned() });
         }
     }
 
@@ -256,6 +259,9 @@ impl Core {
     /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
     /// one's result decides).
     fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
+        if !self.services[service].plan.follows_steps() {
+            return false;
+        }
         let before = &self.graph.before_service[service];
         let mut makers = concern.outputs_of.iter().copied().chain(by);
         makers.any(|maker| {
@@ -357,6 +363,16 @@ impl Core {
             if let Some((path, _)) = missed {
                 let why = Why::File(path.clone());
                 self.steps[index].mark(why);
+            }
+        }
+        if let Some(index) = self.services.iter().position(|service| service.plan.name == name) {
+            let began = self.services[index].newest_began();
+            let missed = self.unread.iter().find(|(path, at)| {
+                began.is_some_and(|began| **at >= began) && self.plan.service_reads(index, path, Some(&reads))
+            });
+            if let Some((path, _)) = missed {
+                let why = Why::File(path.clone());
+                self.services[index].bump(why);
             }
         }
         self.reconsider();

@@ -18,6 +18,7 @@ mod admission;
 mod client;
 mod desk;
 mod gate;
+mod lookout;
 mod peers;
 mod queue;
 
@@ -45,7 +46,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-pub use self::settings::{Caller, Feeds, Limits, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
+pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
 

@@ -42,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Ask {
     /// A fence for this run.
     Fence(RunId),
+    /// A look with this number.
+    Look(u64),
     /// The plan or what was learned has changed: apply the rules anew.
     Rules,
     /// The OS's events do not come: poll. (The thread finds that out by itself; tests ask for it.)
@@ -113,6 +115,7 @@ impl Engine {
                 }
                 Ok(In::Trouble(errors)) => self.trouble(&errors),
                 Ok(In::Ask(Ask::Fence(run))) => self.fence(run),
+                Ok(In::Ask(Ask::Look(number))) => self.look(number),
                 Ok(In::Ask(Ask::Rules)) => self.rules_changed(),
                 #[cfg(test)]
                 Ok(In::Ask(Ask::TrialFailed)) => self.give_up_on_events(),
@@ -379,10 +382,17 @@ impl Engine {
         }
     }
 
+    fn look(&mut self, number: u64) {
+        if !self.backend.is_ordered() || self.fences.bake(Purpose::Look(number)).is_err() {
+            self.pass(vec![Purpose::Look(number)]);
+        }
+    }
+
     fn pass(&mut self, passed: Vec<Purpose>) {
         for purpose in passed {
             match purpose {
                 Purpose::Run(run) => self.shared.mailbox.fence(run),
+                Purpose::Look(number) => self.shared.mailbox.look(number),
                 Purpose::Trial => {}
             }
         }
