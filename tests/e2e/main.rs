@@ -5,7 +5,13 @@ mod app;
 mod support;
 
 mod hello;
+mod cli;
+mod config;
+mod files;
+mod go;
+mod graph;
 mod loop_;
+mod saves;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]
