@@ -3,6 +3,8 @@
 
 mod app;
 mod support;
+mod traffic;
+mod tricks;
 
 mod hello;
 mod cli;
@@ -12,6 +14,12 @@ mod go;
 mod graph;
 mod loop_;
 mod saves;
+mod health;
+mod leaving;
+mod loop_;
+mod programs;
+mod requests;
+mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]

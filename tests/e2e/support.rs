@@ -110,8 +110,15 @@ pub fn build_script() -> String {
 pub fn emit(version: &str, app: &str) -> String {
     let binary = std::env::current_exe().expect("this binary has a path");
     format!(
+<<<<<<< HEAD
         "{{ echo '#!/bin/sh'\n\
          echo \"{mark}=1 VERSION='{version}' APP='{app}' exec '{binary}' --exact the_app --nocapture\"\n\
+=======
+        "version=$(cat version) || exit 1\ncase \"$version\" in bad*) echo \"build.sh:1:5: syntax error near $version\" >&2; exit 1;; esac\n\
+         {{ echo '#!/bin/sh'\n\
+         case \" $(cat app) \" in *' deaf '*) echo \"trap '' TERM\";; esac\n\
+         echo \"{mark}=1 VERSION='$version' APP='$(cat app)' exec '{binary}' --exact the_app --nocapture\"\n\
+>>>>>>> e2e2
          }} > \"$1\" && chmod +x \"$1\"\n",
         mark = super::app::MARK,
         binary = binary.display()
@@ -346,7 +353,7 @@ pub fn is_alive(pid: u32) -> bool {
 }
 
 /// Waits for a fact outside of devloop.
-pub fn until(what: &str, fact: impl Fn() -> bool) {
+pub fn until(what: &str, mut fact: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !fact() {
         assert!(Instant::now() < end, "never came true: {what}");
