@@ -426,8 +426,7 @@ async fn an_upload_that_still_moves_may_go_on_after_the_limit_and_one_that_stand
     upload.send("x".repeat(100_000)).await;
     until(|| stage.proxy.in_flight(run) == 1).await;
     stage.open(new.addr);
-    let mut drained =
-        std::pin::pin!(stage.proxy.drain_uploads(run, Duration::from_secs(1), Duration::from_secs(60)));
+    let mut drained = std::pin::pin!(stage.proxy.drain_uploads(run, Duration::from_secs(1), Duration::from_secs(60)));
     for _ in 0..9 {
         upload.send("x".repeat(100_000)).await;
         tokio::select! {

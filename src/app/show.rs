@@ -74,11 +74,7 @@ impl Showing {
     }
 }
 
-<<<<<<< HEAD
 /// Begins to print, with the times of `clock`.
-=======
-/// Begins to print.
->>>>>>> e2e2
 pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
     let (facts, told) = unbounded_channel();
     let (lines, reader) = queue();

@@ -4,12 +4,9 @@
 //! `start=MS` listens that much later, `exit=CODE` ends before it listens, `status=CODE` answers `/` so,
 //! `deaf` ignores SIGTERM (see `build_script`), `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
 //! `crash=/PATH` ends at a request for that path, `slow=/PATH:MS` answers it that much later, `log=FILE` appends a line
-<<<<<<< HEAD
 //! for each request and keeps the file open, `db=FILE` rewrites that file for each request, with a journal beside it,
-//! as SQLite does, and keeps it open, `stamp=FILE` writes its process id there when it starts.
-=======
-//! for each request and keeps the file open. More words are in `tricks.rs`.
->>>>>>> e2e2
+//! as SQLite does, and keeps it open, `stamp=FILE` writes its process id there when it starts. More words are in
+//! `tricks.rs`.
 
 use std::{
     fs::File,

@@ -26,8 +26,11 @@ fn descendants(pid: u32) -> Vec<u32> {
         .collect();
     let mut found = HashSet::from([pid]);
     loop {
-        let more: Vec<u32> =
-            all.iter().filter(|(pid, parent)| found.contains(parent) && !found.contains(pid)).map(|(pid, _)| *pid).collect();
+        let more: Vec<u32> = all
+            .iter()
+            .filter(|(pid, parent)| found.contains(parent) && !found.contains(pid))
+            .map(|(pid, _)| *pid)
+            .collect();
         if more.is_empty() {
             found.remove(&pid);
             return found.into_iter().collect();
@@ -133,9 +136,7 @@ fn kill_9_during_a_step_and_during_a_start_leaves_nothing_behind() {
             "step" => until("the step runs", || project.path("step.pid").exists()),
             _ => {
                 devloop.event("probing");
-                until("it has children", || {
-                    project.path("pids").exists() && project.read("pids").lines().count() >= 3
-                });
+                until("it has children", || project.path("pids").exists() && project.read("pids").lines().count() >= 3);
             }
         }
         let family = Family::of(&project, &mut devloop);
@@ -153,7 +154,8 @@ fn a_step_a_start_and_a_drain_are_interrupted() {
         let mut devloop = project.up();
         devloop.event("live");
         let address = devloop.address();
-        let hanging = thread::spawn(move || crate::support::request(&address, "GET /hang HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+        let hanging =
+            thread::spawn(move || crate::support::request(&address, "GET /hang HTTP/1.1\r\nhost: localhost\r\n\r\n"));
         match moment {
             "step" => {
                 project.write("build.sh", "echo $$ > step.pid; trap '' TERM; setsid sleep 1000 & sleep 1000\n");
@@ -186,10 +188,15 @@ fn a_step_a_start_and_a_drain_are_interrupted() {
 fn what_a_step_leaves_running_lives_until_devloop_ends() {
     let project = Project::with_app("");
     let script = project.read("build.sh");
-    project.write("build.sh", format!("setsid sh -c 'echo $$ > daemon.pid; trap \"\" TERM; while :; do sleep 1000; done' &\n{script}"));
+    project.write(
+        "build.sh",
+        format!("setsid sh -c 'echo $$ > daemon.pid; trap \"\" TERM; while :; do sleep 1000; done' &\n{script}"),
+    );
     let mut devloop = project.up();
     devloop.rest();
-    until("the daemon has told its id", || project.path("daemon.pid").exists() && project.read("daemon.pid").ends_with('\n'));
+    until("the daemon has told its id", || {
+        project.path("daemon.pid").exists() && project.read("daemon.pid").ends_with('\n')
+    });
     let daemon: u32 = project.read("daemon.pid").trim().parse().expect("a pid");
     project.write("version", "2");
     devloop.rest();
@@ -267,7 +274,8 @@ fn strays_of_an_earlier_devloop_are_ended_and_those_of_others_are_not() {
     // the guards go first, so that nobody is left who could end the rest
     let guards: Vec<u32> = family.processes.iter().copied().filter(|pid| name(*pid).contains("devloop")).collect();
     assert!(!guards.is_empty(), "{:?}", family.processes.iter().map(|pid| name(*pid)).collect::<Vec<_>>());
-    let mut other = Command::new("sleep").arg("1000").env("DEVLOOP_SESSION", "somebody-else").spawn().expect("it starts");
+    let mut other =
+        Command::new("sleep").arg("1000").env("DEVLOOP_SESSION", "somebody-else").spawn().expect("it starts");
     devloop.signal(Signal::SIGSTOP);
     guards.iter().for_each(|guard| kill(Pid::from_raw(*guard as i32), Signal::SIGKILL).expect("it runs"));
     devloop.signal(Signal::SIGKILL);
@@ -283,5 +291,8 @@ fn strays_of_an_earlier_devloop_are_ended_and_those_of_others_are_not() {
     again.stop();
     assert!(left.is_empty(), "{left:?}");
     let notes: Vec<_> = again.events().into_iter().filter(|event| event["event"] == "note").collect();
-    assert!(notes.iter().any(|note| note["text"].to_string().contains("left behind by an earlier devloop")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note["text"].to_string().contains("left behind by an earlier devloop")),
+        "{notes:?}"
+    );
 }

@@ -6,19 +6,18 @@ mod support;
 mod traffic;
 mod tricks;
 
-mod hello;
 mod cli;
 mod config;
 mod files;
 mod go;
 mod graph;
-mod loop_;
-mod saves;
 mod health;
+mod hello;
 mod leaving;
 mod loop_;
 mod programs;
 mod requests;
+mod saves;
 mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).

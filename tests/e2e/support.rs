@@ -110,15 +110,9 @@ pub fn build_script() -> String {
 pub fn emit(version: &str, app: &str) -> String {
     let binary = std::env::current_exe().expect("this binary has a path");
     format!(
-<<<<<<< HEAD
         "{{ echo '#!/bin/sh'\n\
+         case \" {app} \" in *' deaf '*) echo \"trap '' TERM\";; esac\n\
          echo \"{mark}=1 VERSION='{version}' APP='{app}' exec '{binary}' --exact the_app --nocapture\"\n\
-=======
-        "version=$(cat version) || exit 1\ncase \"$version\" in bad*) echo \"build.sh:1:5: syntax error near $version\" >&2; exit 1;; esac\n\
-         {{ echo '#!/bin/sh'\n\
-         case \" $(cat app) \" in *' deaf '*) echo \"trap '' TERM\";; esac\n\
-         echo \"{mark}=1 VERSION='$version' APP='$(cat app)' exec '{binary}' --exact the_app --nocapture\"\n\
->>>>>>> e2e2
          }} > \"$1\" && chmod +x \"$1\"\n",
         mark = super::app::MARK,
         binary = binary.display()
