@@ -78,7 +78,7 @@ enum Sent {
 }
 
 /// Brings a request to an instance of the service and its answer back.
-pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Journey) -> Arrival {
+pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mut Journey) -> Arrival {
     let kind = if in_background(&journey.head.headers) { Kind::Background } else { Kind::Foreground };
     let mut visit = Visit::new(Arc::clone(&journey.client), kind);
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
@@ -104,7 +104,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Jou
                 continue;
             }
         };
-        let sent = match request(&journey) {
+        let sent = match request(journey) {
             Some(request) => send(shared, &mut upstream, request, permit.map(|permit| (permit, released))).await,
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),
         };
@@ -126,7 +126,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Jou
                 // What ended the connection may be the end of the program: the gate gets time to notice.
                 visit.refused(shared.clock.now(), run, Arc::from(why));
             }
-            Sent::Unanswered(why) => return Arrival::Refused(Refusal::Died(cannot_repeat(&journey, &why))),
+            Sent::Unanswered(why) => return Arrival::Refused(Refusal::Died(cannot_repeat(journey, &why))),
         }
         reuse = Reuse::Fresh;
     }
@@ -235,7 +235,7 @@ fn describe(error: &hyper::Error) -> String {
     text
 }
 
-fn deliver(shared: &Arc<Shared>, journey: Journey, response: Response<Incoming>, lease: Lease) -> Arrival {
+fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incoming>, lease: Lease) -> Arrival {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return switch(shared, journey, response, lease);
     }
@@ -253,8 +253,8 @@ fn deliver(shared: &Arc<Shared>, journey: Journey, response: Response<Incoming>,
     Arrival::Answered(Response::from_parts(head, body))
 }
 
-fn switch(shared: &Arc<Shared>, journey: Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {
-    let (asked, Some(client)) = journey.upgrade else {
+fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {
+    let (asked, Some(client)) = (&journey.upgrade.0, journey.upgrade.1.take()) else {
         return Arrival::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned()));
     };
     let protocol = match asked {

@@ -16,7 +16,7 @@ use std::{
 
 use notify::{
     Event, EventKind,
-    event::{CreateKind, ModifyKind, RemoveKind, RenameMode},
+    event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode},
 };
 
 use super::{
@@ -32,7 +32,7 @@ use super::{
     survey,
     tree::For,
 };
-use crate::{core::event::Writer, model::RunId, sys::Clock};
+use crate::{core::event::Writer, model::RunId, plan::Learned, sys::Clock};
 
 /// If nothing at all has come for so long, a cookie that was written does not come any more.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -44,8 +44,10 @@ pub(super) enum Ask {
     Fence(RunId),
     /// A look with this number.
     Look(u64),
-    /// The plan or what was learned has changed: apply the rules anew.
+    /// The plan has changed: apply its rules.
     Rules,
+    /// A tool chain said what something reads, and that is new.
+    Learned(Arc<Learned>),
     /// The OS's events do not come: poll. (The thread finds that out by itself; tests ask for it.)
     #[cfg(test)]
     TrialFailed,
@@ -117,6 +119,7 @@ impl Engine {
                 Ok(In::Ask(Ask::Fence(run))) => self.fence(run),
                 Ok(In::Ask(Ask::Look(number))) => self.look(number),
                 Ok(In::Ask(Ask::Rules)) => self.rules_changed(),
+                Ok(In::Ask(Ask::Learned(reads))) => self.learned(&reads),
                 #[cfg(test)]
                 Ok(In::Ask(Ask::TrialFailed)) => self.give_up_on_events(),
                 Err(RecvTimeoutError::Timeout) => self.out_of_patience(),
@@ -133,7 +136,9 @@ impl Engine {
         }
         let Some(path) = event.paths.first() else { return };
         match event.kind {
-            EventKind::Access(_) => self.place(path, What::Closed, source),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.place(path, What::Closed, source),
+            // Reading is nobody's business.
+            EventKind::Access(_) => {}
             EventKind::Create(kind) => self.place(path, What::Came(kind == CreateKind::File), source),
             EventKind::Modify(ModifyKind::Metadata(_)) => self.place(path, What::Labelled, source),
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
@@ -179,7 +184,9 @@ impl Engine {
             return;
         }
         match what {
-            What::Came(_) | What::Written | What::Labelled if source != Source::Exact => self.vague(path, source),
+            What::Came(_) | What::Written | What::Closed | What::Labelled if source != Source::Exact => {
+                self.vague(path, source)
+            }
             What::Came(created) => self.came(path, created),
             What::Written => self.written(path),
             What::Closed => {
@@ -361,6 +368,23 @@ impl Engine {
         survey::survey(self);
         let start = self.fences.time().unwrap_or(i64::MIN);
         baseline::begin(&self.shared, start);
+    }
+
+    /// Mostly it names what is watched anyway; then there is nothing to be walked and compared.
+    fn learned(&mut self, reads: &Learned) {
+        let names = &self.shared.names;
+        let (plan, learned) = (self.shared.plan(), self.shared.all_learned());
+        let is_covered = {
+            let mut tree = locked(&self.shared.tree);
+            let before = tree.covers(reads, names);
+            tree.rules.name(&plan, learned.iter());
+            before
+        };
+        if !is_covered {
+            return self.rules_changed();
+        }
+        let mut ledger = locked(&self.shared.ledger);
+        reads.files.iter().for_each(|file| ledger.expect(file.clone()));
     }
 
     fn fence(&mut self, run: RunId) {

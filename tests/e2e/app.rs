@@ -4,7 +4,9 @@
 //! `start=MS` listens that much later, `exit=CODE` ends before it listens, `status=CODE` answers `/` so,
 //! `deaf` ignores SIGTERM (see `build_script`), `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
 //! `crash=/PATH` ends at a request for that path, `slow=/PATH:MS` answers it that much later, `log=FILE` appends a line
-//! for each request and keeps the file open. More words are in `tricks.rs`.
+//! for each request and keeps the file open, `db=FILE` rewrites that file for each request, with a journal beside it,
+//! as SQLite does, and keeps it open, `stamp=FILE` writes its process id there when it starts. More words are in
+//! `tricks.rs`.
 
 use std::{
     fs::File,
@@ -39,6 +41,10 @@ pub fn serve() -> ! {
         let child = std::process::Command::new("setsid").arg("-f").arg("sleep").arg("1000").status();
         child.expect("setsid is there");
     }
+    if let Some(stamp) = word("stamp") {
+        std::fs::write(stamp, std::process::id().to_string()).expect("the stamp can be written");
+    }
+    let db = word("db").map(|path| File::options().create(true).append(true).open(path).expect("the db opens"));
     if let Some(start) = word("start") {
         thread::sleep(millis(&start));
     }
@@ -61,6 +67,12 @@ pub fn serve() -> ! {
         Arc::new(Mutex::new(file))
     });
     for stream in listener.incoming().flatten() {
+        if let Some((mut db, path)) = db.as_ref().zip(word("db")) {
+            let journal = format!("{path}-journal");
+            std::fs::write(&journal, "undo").expect("the journal can be written");
+            writeln!(db, "a row").expect("the db can be written");
+            std::fs::remove_file(&journal).expect("the journal is there");
+        }
         let log = log.clone();
         thread::spawn(move || while answer(&stream, log.as_deref()).is_some() {});
     }
