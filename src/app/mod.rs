@@ -249,6 +249,8 @@ impl App {
             self.watcher.learned(name.clone(), Arc::new(reads.clone()));
         }
         let effects = self.core.handle(self.clock.now(), event);
+        // First of all: who is told of something, by the gates or by a fact, finds it in the status.
+        self.publish_status();
         let gates = self.core.gates();
         *lock(&self.awaited) = self.core.awaited();
         self.gates.send_if_modified(|known| {
@@ -256,8 +258,6 @@ impl App {
             *known = gates;
             differs
         });
-        // Who is told of something finds it in the status.
-        self.publish_status();
         for effect in effects {
             self.carry_out(effect);
         }
