@@ -121,10 +121,10 @@ fn assert_command_works(document: &str, line: &str) {
         }
         [] => None,
     };
-    if let Some(words) = ours.filter(|words| words.len() > 1) {
-        if let Err(error) = Cli::try_parse_from(&words) {
-            assert!(!error.use_stderr(), "{document}: `{line}`: {error}");
-        }
+    if let Some(words) = ours.filter(|words| words.len() > 1)
+        && let Err(error) = Cli::try_parse_from(&words)
+    {
+        assert!(!error.use_stderr(), "{document}: `{line}`: {error}");
     }
 }
 
