@@ -187,7 +187,7 @@ impl Core {
 
     /// Lets a batch count.
     pub(super) fn apply(&mut self, looked: Vec<(Pending, Verdict)>) {
-        let mut changed = Vec::new();
+        let mut changed = BTreeSet::new();
         let mut first = self.now;
         let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
         let any_same = looked.iter().any(|(_, verdict)| *verdict == Verdict::Same);
@@ -211,11 +211,11 @@ impl Core {
                     reads.extend(path.concern.steps.iter().map(|step| self.steps[*step].plan.name.clone()));
                     reads.extend(path.concern.services.iter().map(|index| self.services[*index].plan.name.clone()));
                     self.spread(&path.path, &path.concern, None);
-                    changed.push(path.path);
+                    changed.insert(path.path);
                 }
             }
         }
-        let names = |paths: &[FilePath]| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        let names = |paths: &BTreeSet<FilePath>| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
         if !changed.is_empty() {
             let settle = self.now.since(first);
             self.journey.settle = Some(settle);
