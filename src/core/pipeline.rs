@@ -66,6 +66,7 @@ impl Core {
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
+        step.read = (now, None);
         step.unsettled_since = None;
         let plan = step.plan.clone();
         let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
@@ -110,6 +111,7 @@ impl Core {
         step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
+                step.read.1 = Some(self.now);
                 step.outcome = Outcome::Good;
                 step.in_vain = 0;
                 let name = step.plan.name.clone();
@@ -172,6 +174,7 @@ impl Core {
         let Activity::Running { run, began, stopping, .. } = &step.activity else { return };
         let (run, began, stopping) = (*run, *began, stopping.clone());
         step.activity = Activity::Idle;
+        step.read.1 = Some(self.now);
         match stopping {
             Stopping::Useless => {}
             Stopping::TimedOut => {
@@ -197,6 +200,7 @@ impl Core {
         let Some(index) = self.step_of(run) else { return };
         let Activity::Ended { began, end, stage: Stage::Fencing, .. } = &self.steps[index].activity else { return };
         let (began, end) = (*began, end.clone());
+        self.steps[index].read.1 = Some(self.now);
         let stage = match end {
             End::Bad { .. } => Stage::Waiting { result: String::new(), took: self.now.since(began) },
             End::Good => {

@@ -285,11 +285,14 @@ impl Core {
     fn rewritten(&mut self, path: &Pending) {
         for index in path.concern.steps.iter().copied() {
             let step = &mut self.steps[index];
-            let began = match &step.activity {
-                Activity::Running { began, .. } | Activity::Ended { began, .. } => *began,
-                Activity::Idle | Activity::LookingUp { .. } => continue,
-            };
-            if path.last < began {
+            if !step.was_reading(path.first, path.last) {
+                continue;
+            }
+            if let Activity::LookingUp { why, .. } = &step.activity {
+                // The key may have been computed from the middle of the write.
+                let why = why.clone();
+                step.activity = Activity::Idle;
+                step.mark(why);
                 continue;
             }
             let times = count_rewrite(&mut step.rewritten, &path.path);

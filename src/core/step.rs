@@ -28,6 +28,8 @@ pub(super) struct StepNode {
     pub(super) took: Option<Duration>,
     /// When its last run began.
     pub(super) last_began: Time,
+    /// From when to when its last run, or the look for a kept artifact, may have read files; no end while it goes on.
+    pub(super) read: (Time, Option<Time>),
     /// Since when nothing keeps it from running but files that have not settled.
     pub(super) unsettled_since: Option<Time>,
 }
@@ -118,6 +120,7 @@ impl StepNode {
             breaker: Breaker::default(),
             took: None,
             last_began: now,
+            read: (now, Some(now)),
             unsettled_since: None,
         }
     }
@@ -142,6 +145,12 @@ impl StepNode {
             self.activity,
             Activity::Running { .. } | Activity::Ended { stage: Stage::Fencing | Stage::Examining { .. }, .. }
         )
+    }
+
+    /// Whether its last run may have read files at some moment from `first` to `last`.
+    pub(super) fn was_reading(&self, first: Time, last: Time) -> bool {
+        let (since, until) = self.read;
+        last >= since && until.is_none_or(|until| first <= until)
     }
 
     /// The run that is under way.
