@@ -324,6 +324,9 @@ impl Core {
                 other => Fact::Cancelled { run, name: name.clone(), why: other.to_string() },
             }));
         }
+        if void.is_none() {
+            step.rewritten = None;
+        }
         match end {
             End::Bad { exit, report } if void.is_none() => self.fail_step(index, run, began, exit, report),
             End::Bad { .. } => step.outcome = Outcome::None,
@@ -340,7 +343,6 @@ impl Core {
         let in_pass = self.step_passes(index);
         let step = &mut self.steps[index];
         step.took = Some(took);
-        step.rewritten = None;
         let took_ms = millis(took);
         self.journey.steps.push((name.clone(), took_ms));
         self.tell(Fact::StepDone { revision: self.revision, run, step: name, took_ms, result });

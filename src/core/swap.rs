@@ -180,6 +180,9 @@ impl Core {
             }
             _ => service.why.clone(),
         };
+        if !matches!(why, Why::Void(_)) {
+            service.rewritten = None;
+        }
         self.start(index, target, why, Purpose::Swap);
     }
 
