@@ -71,7 +71,8 @@ impl Core {
         let plan = step.plan.clone();
         let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
         if plan.makes_artifact && plan.cache != Cache::Off {
-            step.activity = Activity::LookingUp { run, began: now, why };
+            let known = self.learned.get(&plan.name).cloned();
+            step.activity = Activity::LookingUp { run, began: now, why, known };
             self.out.push(Effect::LookUp { run, step: plan, artifacts, reuse });
         } else {
             self.spawn_step(index, run, why);
@@ -93,6 +94,7 @@ impl Core {
         let step = &mut self.steps[index];
         let plan = step.plan.clone();
         step.last_began = now;
+        step.found_by = None;
         self.out.push(Effect::Tell(Fact::StepStarted { revision, run, step: plan.name.clone(), why: why.to_string() }));
         step.activity = Activity::Running { run, began: now, why, stopping: Stopping::No };
         self.out.push(Effect::Spawn(Spawn { run, revision, program: Program::Step(plan), artifacts }));
@@ -106,12 +108,13 @@ impl Core {
     pub(super) fn looked_up(&mut self, run: RunId, found: Option<Artifact>) {
         let Some(index) = self.step_of(run) else { return };
         let step = &mut self.steps[index];
-        let Activity::LookingUp { why, .. } = &step.activity else { return };
-        let why = why.clone();
+        let Activity::LookingUp { why, known, .. } = &step.activity else { return };
+        let (why, known) = (why.clone(), known.clone());
         step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
                 step.read.1 = Some(self.now);
+                step.found_by = Some(known);
                 step.outcome = Outcome::Good;
                 step.in_vain = 0;
                 let name = step.plan.name.clone();

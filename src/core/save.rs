@@ -15,7 +15,7 @@ use super::{
     why::Why,
 };
 use crate::{
-    model::{FilePath, Revision},
+    model::{FilePath, Revision, Time},
     plan::{Inputs, Learned},
 };
 
@@ -34,11 +34,8 @@ impl Core {
         let idle = self.steps.iter().all(StepNode::is_idle) && self.services.iter().all(|service| !service.is_busy());
         for touch in touches {
             let concern = self.concern(&touch.path);
+            self.note_unread(&touch.path, &concern, self.now);
             if concern.is_none() {
-                if self.unread.len() >= UNREAD {
-                    self.unread.clear();
-                }
-                self.unread.insert(touch.path, self.now);
                 continue;
             }
             if idle {
@@ -48,6 +45,22 @@ impl Core {
             }
             self.settling.touch(self.now, touch.path, touch.writer, concern);
         }
+    }
+
+    /// Remembers a touched path for the steps that a tool chain may yet say to read it.
+    fn note_unread(&mut self, path: &FilePath, concern: &Concern, at: Time) {
+        let tools = || (0..self.steps.len()).filter(|index| matches!(self.steps[*index].plan.inputs, Inputs::Tool(_)));
+        if tools().all(|index| concern.steps.contains(&index)) {
+            return;
+        }
+        if self.unread.len() >= UNREAD {
+            let oldest = tools().map(|index| self.steps[index].last_began).min().unwrap_or(at);
+            self.unread.retain(|_, at| *at >= oldest);
+        }
+        if self.unread.len() >= UNREAD {
+            self.unread.clear();
+        }
+        self.unread.insert(path.clone(), at);
     }
 
     /// Whom `path` concerns.
@@ -359,22 +372,34 @@ impl Core {
         let reads = Arc::new(reads);
         self.learned.insert(name.clone(), reads.clone());
         if let Some(index) = self.steps.iter().position(|step| step.plan.name == name) {
-            let began = self.steps[index].last_began;
-            let missed =
-                self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(&reads)));
-            if let Some((path, _)) = missed {
-                let why = Why::File(path.clone());
+            if let Some(why) = self.why_missed(index, &reads) {
                 self.steps[index].mark(why);
             }
         }
         self.reconsider();
     }
 
+    /// Why the result of this step is out of date, now that it is known what it reads: a path that was not known to be
+    /// read has been touched since, or a kept artifact was found under a key of other files.
+    fn why_missed(&self, index: usize, reads: &Learned) -> Option<Why> {
+        let step = &self.steps[index];
+        if let Some(known) = &step.found_by {
+            return (known.as_deref() != Some(reads)).then_some(Why::Inputs);
+        }
+        let began = step.last_began;
+        let missed = self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(reads)));
+        missed.map(|(path, _)| Why::File(path.clone()))
+    }
+
     /// Computes again whom the pending paths concern.
     pub(super) fn reconsider(&mut self) {
-        let paths: Vec<FilePath> = self.settling.pending().map(|path| path.path.clone()).collect();
-        let concerns: HashMap<FilePath, Arc<Concern>> =
-            paths.into_iter().map(|path| (path.clone(), self.concern(&path))).collect();
+        let paths: Vec<(FilePath, Time)> = self.settling.pending().map(|path| (path.path.clone(), path.last)).collect();
+        let mut concerns: HashMap<FilePath, Arc<Concern>> = HashMap::new();
+        for (path, last) in paths {
+            let concern = self.concern(&path);
+            self.note_unread(&path, &concern, last);
+            concerns.insert(path, concern);
+        }
         self.settling.reconsider(|path| concerns.get(path).cloned().unwrap_or_default());
     }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{breaker::Breaker, settle::Pending, why::Why};
 use crate::{
     model::{Artifact, Exit, FilePath, Report, RunId, Time},
-    plan::Step,
+    plan::{Learned, Step},
 };
 
 /// A step of the plan with its state.
@@ -30,6 +30,8 @@ pub(super) struct StepNode {
     pub(super) last_began: Time,
     /// From when to when its last run, or the look for a kept artifact, may have read files; no end while it goes on.
     pub(super) read: (Time, Option<Time>),
+    /// Its result is a kept artifact, found while this was known of what it reads.
+    pub(super) found_by: Option<Option<Arc<Learned>>>,
     /// Since when nothing keeps it from running but files that have not settled.
     pub(super) unsettled_since: Option<Time>,
 }
@@ -61,6 +63,8 @@ pub(super) enum Activity {
         run: RunId,
         began: Time,
         why: Why,
+        /// What the tool chain has said that the step reads.
+        known: Option<Arc<Learned>>,
     },
     /// The program runs.
     Running {
@@ -121,6 +125,7 @@ impl StepNode {
             took: None,
             last_began: now,
             read: (now, Some(now)),
+            found_by: None,
             unsettled_since: None,
         }
     }
