@@ -278,15 +278,10 @@ impl Core {
             self.out.push(Effect::RememberExclusive { service: service.plan.name.clone() });
         }
         let limit = service.plan.drain;
-        if let Some(old) = old {
-            service.leaving.push(Leaving { run: old.run, drains: Drains::Draining });
-        }
+        let old = old.map(|old| old.run);
+        service.leaving.extend(old.map(|run| Leaving { run, drains: Drains::Draining }));
         self.tell_live(index, &candidate, started, warning);
-        if let Some(last) = self.services[index].leaving.last()
-            && last.drains == Drains::Draining
-        {
-            self.out.push(Effect::Drain { run: last.run, limit });
-        }
+        self.out.extend(old.map(|run| Effect::Drain { run, limit }));
         self.stop_oldest_draining(index);
     }
 
