@@ -432,7 +432,12 @@ impl Core {
             None
         } else if service.plan.restart == Restart::No {
             let report = Arc::new(report.clone());
-            service.failed = Some(Failed { made: live.made, report, tried: (live.began, live.since) });
+            // What was tried in vain while it served is not tried again either.
+            let (made, tried) = match service.failed.take() {
+                Some(failed) => (failed.made, failed.tried),
+                None => (live.made, (live.began, live.since)),
+            };
+            service.failed = Some(Failed { made, report, tried });
             None
         } else {
             service.crashes += 1;
