@@ -172,14 +172,7 @@ impl Core {
         self.abandon(index, "newer content is ready to start");
         let service = &mut self.services[index];
         service.crashes = 0;
-        let why = match (&service.good, &service.live) {
-            (Some(good), _) if good.bumps == target.bumps => {
-                let old = good.artifacts.iter().map(|artifact| artifact.digest);
-                let changed = target.artifacts.iter().zip(old).find(|(new, old)| new.digest != *old);
-                changed.map_or(service.why.clone(), |(new, _)| Why::Artifact { step: new.step.clone() })
-            }
-            _ => service.why.clone(),
-        };
+        let why = service.why_start(&target);
         if !matches!(why, Why::Void(_)) {
             service.rewritten = None;
         }
@@ -418,7 +411,7 @@ impl Core {
         };
         self.out.push(Effect::RememberExclusive { service: name.clone() });
         self.tell(Fact::Exclusive { service: name, why: why.to_owned() });
-        let why = self.services[index].why.clone();
+        let why = self.services[index].why_start(&candidate.made);
         self.start(index, candidate.made, why, candidate.purpose);
     }
 
