@@ -450,8 +450,12 @@ impl Core {
         let name = service.plan.name.clone();
         let revision = made.revision;
         if service.crashes >= CRASH_LOOP {
-            let tried = (began, self.now);
-            service.failed = Some(Failed { made: made.clone(), report: Arc::new(report.clone()), tried });
+            // What was tried in vain while the older one served is not tried again either.
+            let (failed, tried) = match service.failed.take() {
+                Some(failed) => (failed.made, failed.tried),
+                None => (made.clone(), (began, self.now)),
+            };
+            service.failed = Some(Failed { made: failed, report: Arc::new(report.clone()), tried });
         }
         service.next = Next::Pause { made, until: self.now + pause };
         let serving = format!("it is started again in {pause:?}");
