@@ -212,7 +212,11 @@ fn a_touch_a_mode_change_and_equal_bytes_start_nothing() {
     devloop.rest();
     let runs = devloop.started("build");
     let later = std::time::SystemTime::now() + Duration::from_secs(5);
-    File::options().append(true).open(project.path("version")).and_then(|file| file.set_modified(later)).expect("touch");
+    File::options()
+        .append(true)
+        .open(project.path("version"))
+        .and_then(|file| file.set_modified(later))
+        .expect("touch");
     devloop.event("unchanged");
     fs::set_permissions(project.path("version"), fs::Permissions::from_mode(0o600)).expect("chmod");
     devloop.event("unchanged");
@@ -344,7 +348,8 @@ fn a_step_that_always_writes_what_it_reads_is_slowed_down_and_named_and_saves_ge
     project.write("counter", "0");
     project.write(
         "dev.toml",
-        "[[step]]\nname = \"loop\"\nrun = \"echo $(( $(cat counter) + 1 )) > counter\"\ninputs = [\"counter\"]\n\n".to_owned()
+        "[[step]]\nname = \"loop\"\nrun = \"echo $(( $(cat counter) + 1 )) > counter\"\ninputs = [\"counter\"]\n\n"
+            .to_owned()
             + &crate::support::app_toml(""),
     );
     let mut devloop = project.up();
@@ -363,7 +368,8 @@ fn a_program_that_writes_what_its_build_reads_at_every_start_is_slowed_down_and_
     project.write("app", "stamp=stamp");
     let toml = project.read("dev.toml").replace("\"app\", ", "\"app\", \"stamp\", ");
     // The stamp makes a different program each time.
-    project.write("build.sh", build_script().replace("{ echo", "cat stamp; { echo \"# $(cat stamp)\" > /dev/null; echo"));
+    project
+        .write("build.sh", build_script().replace("{ echo", "cat stamp; { echo \"# $(cat stamp)\" > /dev/null; echo"));
     project.write("build.sh", build_script() + "echo \"# $(cat stamp)\" >> \"$1\"\n");
     project.write("dev.toml", toml);
     let mut devloop = project.up();
@@ -495,8 +501,10 @@ fn a_replaced_project_folder_is_still_watched_or_that_is_said() {
     let mut devloop = project.up();
     devloop.answers("1");
     // A tool that writes a tree anew: away with the folder's files, and all of them again.
-    let keep: Vec<(String, String)> =
-        ["version", "app", "build.sh", "dev.toml"].iter().map(|name| ((*name).to_owned(), project.read(name))).collect();
+    let keep: Vec<(String, String)> = ["version", "app", "build.sh", "dev.toml"]
+        .iter()
+        .map(|name| ((*name).to_owned(), project.read(name)))
+        .collect();
     keep.iter().for_each(|(name, _)| fs::remove_file(project.path(name)).expect("it is there"));
     keep.iter().for_each(|(name, text)| project.write(name, text));
     project.write("version", "2");

@@ -83,8 +83,7 @@ fn await_moment(devloop: &mut Devloop, moment: &str) {
 }
 
 fn assert_nothing_failed(devloop: &Devloop) {
-    let failures: Vec<Value> =
-        devloop.events().into_iter().filter(|event| event["event"] == "step_failed").collect();
+    let failures: Vec<Value> = devloop.events().into_iter().filter(|event| event["event"] == "step_failed").collect();
     assert!(failures.is_empty(), "a step failed: {failures:#?}");
 }
 
