@@ -322,7 +322,7 @@ impl Plan {
             return true;
         }
         match &step.inputs {
-            Inputs::Everything => !self.is_own_or_later_output(index, path),
+            Inputs::Everything => !self.is_own_or_later_output(index, path) && !self.is_config(path),
             Inputs::Tool(_) => step.inputs.matches(path, learned) && !step.outputs.matches(path),
             other => other.matches(path, learned),
         }
@@ -336,7 +336,13 @@ impl Plan {
         }
         service.env_files.iter().any(|file| **file == *path)
             || service.program.as_deref() == Some(path)
-            || service.inputs.matches(path, learned)
+            || (service.inputs.matches(path, learned)
+                && !(service.inputs == Inputs::Everything && self.is_config(path)))
+    }
+
+    /// dev.toml is no part of "everything": what a change of it touches is known better.
+    fn is_config(&self, path: &Path) -> bool {
+        self.file.as_deref() == Some(path)
     }
 
     /// The indices of the steps whose artifacts `command` names, in the plan's order.
