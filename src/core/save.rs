@@ -203,7 +203,7 @@ impl Core {
                 Verdict::Changed | Verdict::Gone => {
                     first = first.min(path.first);
                     if path.concern.config {
-                        self.out.push(Effect::Reload);
+                        self.read_plan_again();
                         reads.insert(Arc::from("devloop"));
                     }
                     if verdict == Verdict::Gone {
@@ -341,7 +341,8 @@ impl Core {
     /// Whether a touched path that has not been judged yet concerns any of these steps or this service.
     pub(super) fn unsettled(&self, steps: impl Fn(usize) -> bool, service: Option<usize>) -> bool {
         let concerns = |path: &Pending| {
-            path.concern.steps.iter().any(|step| steps(*step))
+            (path.concern.config && service.is_some())
+                || path.concern.steps.iter().any(|step| steps(*step))
                 || service.is_some_and(|service| path.concern.services.contains(&service))
         };
         self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
