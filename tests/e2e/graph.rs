@@ -214,6 +214,25 @@ fn a_missing_program_is_said_and_comes_to_life_with_the_config() {
 }
 
 #[test]
+fn an_artifact_that_is_cached_for_good_is_reused_by_the_next_devloop() {
+    let project = Project::with_app("");
+    project.write("dev.toml", project.read("dev.toml").replace("\n\n[[service]]", "\ncache = true\n\n[[service]]"));
+    let mut first = project.up();
+    first.answers("1");
+    first.rest_now();
+    first.stop();
+    let mut second = project.up();
+    second.answers("1");
+    second.rest_now();
+    assert_eq!((second.count("step_reused"), second.started("build")), (1, 0), "{:#?}", second.events());
+    second.stop();
+    project.write("version", "2");
+    let mut third = project.up();
+    third.answers("2");
+    assert_eq!(third.started("build"), 1);
+}
+
+#[test]
 fn cargo_says_what_a_build_reads() {
     if !have("cargo") {
         return;
