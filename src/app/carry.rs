@@ -62,7 +62,7 @@ impl App {
             Effect::Collect { used } => self.collect(used),
             Effect::AskInputs { name } => self.ask_inputs(&name),
             Effect::Probe { run, service } => self.probe(run, service),
-            Effect::Drain { run, limit } => self.drain(run, limit),
+            Effect::Drain { run, limit, uploads } => self.drain(run, limit, uploads),
             Effect::RememberExclusive { service } => {
                 if let Err(error) = self.store.remember_exclusive(&service) {
                     self.note(format!("cannot write down that `{service}` is exclusive: {error}"), None);
@@ -278,11 +278,11 @@ impl App {
         known.probe = Some(task.abort_handle());
     }
 
-    fn drain(&self, run: RunId, limit: Duration) {
+    fn drain(&self, run: RunId, limit: Duration, uploads: Duration) {
         let (proxy, inbox) = (self.proxy.clone(), self.inbox.clone());
         tokio::spawn(async move {
             if let Some(proxy) = proxy {
-                proxy.drain(run, limit).await;
+                proxy.drain_uploads(run, limit, uploads).await;
             }
             send(&inbox, Event::Drained { run });
         });

@@ -74,7 +74,7 @@ impl Showing {
     }
 }
 
-/// Begins to print. Lines of output get their time from `clock`, as facts do.
+/// Begins to print, with the times of `clock`.
 pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
     let (facts, told) = unbounded_channel();
     let (lines, reader) = queue();

@@ -30,12 +30,14 @@ impl Core {
             let stale = if awaiting.is_none() { self.why_stale(index) } else { None };
             return Gate::Open { run: live.run, revision: live.made.revision, awaiting, stale };
         }
-        if service.crashes >= CRASH_LOOP
+        // A save ends every failure: who asks after it waits for what comes of it.
+        let upstream = self.saves_are_unsettled(index) || self.is_unresolved_upstream(index);
+        if !upstream
+            && service.crashes >= CRASH_LOOP
             && let Some(failed) = &service.failed
         {
             return Gate::Failed { report: failed.report.clone() };
         }
-        let upstream = self.is_unresolved_upstream(index);
         if service.is_busy() || upstream || self.swap_is_due(index) {
             let working = upstream || service.candidate().is_some() || matches!(service.next, Next::Clearing { .. });
             return Gate::Holding { why: self.waited_for(index), working };

@@ -38,6 +38,7 @@ impl Core {
         let step = &self.steps[index];
         step.is_idle()
             && step.dirty.is_some()
+            && self.orphans.is_empty()
             && step.breaker.until().is_none_or(|until| until <= self.now)
             && self.graph.before_step[index].iter().all(|before| self.steps[*before].is_clean())
             && self.graph.after_step[index].iter().all(|after| self.steps[*after].is_idle())
@@ -61,18 +62,27 @@ impl Core {
         let run = self.new_run();
         let now = self.now;
         let artifacts = self.artifacts(&self.graph.uses[index]);
+        let is_known = self.key_tells_all(index);
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
         step.unsettled_since = None;
         let plan = step.plan.clone();
-        let reuse = !matches!(why, Why::Person | Why::Void(_));
+        let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
         if plan.makes_artifact && plan.cache != Cache::Off {
             step.activity = Activity::LookingUp { run, began: now, why };
             self.out.push(Effect::LookUp { run, step: plan, artifacts, reuse });
         } else {
             self.spawn_step(index, run, why);
         }
+    }
+
+    /// Whether a kept artifact of the same key is all that a run would make: it would write nothing else, and nothing is
+    /// hidden from the key by a step before it that does not say what it changes.
+    fn key_tells_all(&self, index: usize) -> bool {
+        let plan = &self.steps[index].plan;
+        let writes_else = !plan.outputs.is_empty() || plan.generates;
+        !writes_else && !plan.after.iter().any(|before| self.steps[*before].plan.is_blind())
     }
 
     fn spawn_step(&mut self, index: usize, run: RunId, why: Why) {
@@ -95,9 +105,9 @@ impl Core {
     pub(super) fn looked_up(&mut self, run: RunId, found: Option<Artifact>) {
         let Some(index) = self.step_of(run) else { return };
         let step = &mut self.steps[index];
-        let Activity::LookingUp { why, .. } = std::mem::replace(&mut step.activity, Activity::Idle) else {
-            return;
-        };
+        let Activity::LookingUp { why, .. } = &step.activity else { return };
+        let why = why.clone();
+        step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
                 step.outcome = Outcome::Good;
@@ -160,10 +170,9 @@ impl Core {
     /// A step's program has ended.
     pub(super) fn step_exited(&mut self, index: usize, exit: Exit, report: Report) {
         let step = &mut self.steps[index];
-        let Activity::Running { run, began, why, stopping } = std::mem::replace(&mut step.activity, Activity::Idle)
-        else {
-            return;
-        };
+        let Activity::Running { run, began, stopping, .. } = &step.activity else { return };
+        let (run, began, stopping) = (*run, *began, stopping.clone());
+        step.activity = Activity::Idle;
         match stopping {
             Stopping::Useless => {}
             Stopping::TimedOut => {
@@ -178,7 +187,6 @@ impl Core {
                     let title = format!("step `{}` failed: {exit}", step.plan.name);
                     End::Bad { exit, report: Report { title, ..report } }
                 };
-                drop(why);
                 step.activity = Activity::Ended { run, began, end, stage: Stage::Fencing };
                 self.out.push(Effect::Fence { run });
             }
@@ -240,8 +248,7 @@ impl Core {
         if let Some(artifact) = artifact {
             self.replace_artifact(index, artifact);
         }
-        let plan = self.steps[index].plan.clone();
-        if plan.outputs.is_empty() && !plan.makes_artifact && !plan.generates {
+        if self.steps[index].plan.is_blind() {
             self.spread_unknown(index);
         }
     }
@@ -307,10 +314,12 @@ impl Core {
         let void = step.dirty.as_ref().filter(|_| !passes).map(|dirty| dirty.why.clone());
         if let Some(why) = &void {
             step.in_vain = step.in_vain.saturating_add(1);
-            if let Why::Void(file) = why {
-                let file = file.display().to_string();
-                self.out.push(Effect::Tell(Fact::Void { run, step: name.clone(), file }));
-            }
+            self.out.push(Effect::Tell(match why {
+                Why::Void(file) | Why::File(file) | Why::Output { path: file, .. } => {
+                    Fact::Void { run, step: name.clone(), file: file.display().to_string() }
+                }
+                other => Fact::Cancelled { run, name: name.clone(), why: other.to_string() },
+            }));
         }
         match end {
             End::Bad { exit, report } if void.is_none() => self.fail_step(index, run, began, exit, report),

@@ -90,7 +90,9 @@ impl Core {
     /// Puts back what turned out not to be an output; it settles like any save.
     pub(super) fn give_back(&mut self, foreign: Vec<Pending>) {
         for path in foreign {
-            self.settling.touch(self.now, path.path, path.writer, path.concern);
+            // The plan may have changed since it was taken.
+            let concern = self.concern(&path.path);
+            self.settling.touch(self.now, path.path, path.writer, concern);
         }
     }
 
@@ -167,7 +169,7 @@ impl Core {
     pub(super) fn end_pass(&mut self) -> bool {
         let Some(pass) = &self.pass else { return false };
         let steps = pass.steps.iter().any(|index| !self.steps[*index].is_idle() || self.step_may_start(*index));
-        let services = pass.services.iter().any(|index| self.services[*index].is_busy());
+        let services = pass.services.iter().any(|index| self.services[*index].is_swapping());
         if steps || services {
             return false;
         }

@@ -230,6 +230,15 @@ impl ServiceNode {
         }
     }
 
+    /// Whether an instance with newer content is on its way. A restart after a crash may come to nothing for ever.
+    pub(super) fn is_swapping(&self) -> bool {
+        match &self.next {
+            Next::Clearing { purpose, .. } => *purpose == Purpose::Swap,
+            Next::Starting(candidate) => candidate.purpose == Purpose::Swap,
+            Next::None | Next::Pause { .. } => false,
+        }
+    }
+
     /// Whether a swap or restart to it is under way.
     pub(super) fn is_busy(&self) -> bool {
         !matches!(self.next, Next::None)

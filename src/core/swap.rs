@@ -191,7 +191,7 @@ impl Core {
         let limit = service.plan.drain.min(DRAIN_EXCLUSIVE);
         if let Some(live) = service.live.take() {
             service.leaving.push(Leaving { run: live.run, drains: Drains::Draining });
-            self.out.push(Effect::Drain { run: live.run, limit });
+            self.out.push(Effect::Drain { run: live.run, limit, uploads: service.plan.drain });
         }
         service.next = Next::Clearing { made, why, purpose };
     }
@@ -289,7 +289,7 @@ impl Core {
         if let Some(last) = self.services[index].leaving.last()
             && last.drains == Drains::Draining
         {
-            self.out.push(Effect::Drain { run: last.run, limit });
+            self.out.push(Effect::Drain { run: last.run, limit, uploads: limit });
         }
         self.stop_oldest_draining(index);
     }

@@ -305,6 +305,13 @@ impl Tool {
     }
 }
 
+impl Step {
+    /// Whether it says nothing of what it changes.
+    pub fn is_blind(&self) -> bool {
+        self.outputs.is_empty() && !self.makes_artifact && !self.generates
+    }
+}
+
 impl Service {
     /// Whether a changed output of a step before it restarts it (or a run of such a step that declares none). Not with
     /// `inputs = []`: then only an artifact or program file that its command names, its env files and its config do.

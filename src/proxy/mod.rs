@@ -59,6 +59,9 @@ pub struct Proxy {
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// An upload of which nothing has moved for so long does not hold up a swap any more.
+const MOVING: Duration = Duration::from_secs(1);
+
 impl Proxy {
     /// Listens and serves. Until gates say otherwise every request is held.
     ///
@@ -97,10 +100,25 @@ impl Proxy {
     /// second. Resolves when its last request has been answered, or after `limit`; what is left then goes on until it
     /// is done or its process ends. To be called after another gate has been told. An unknown run is drained.
     pub async fn drain(&self, run: RunId, limit: Duration) {
+        self.drain_uploads(run, limit, limit).await;
+    }
+
+    /// As `drain`; but as long as bytes of an upload still move to the instance, it may go on until `uploads`.
+    pub async fn drain_uploads(&self, run: RunId, limit: Duration, uploads: Duration) {
         let Some(instance) = self.shared.instances.get(run) else { return };
         instance.drain();
-        // After the limit it counts as drained, whatever is left.
-        let _ = tokio::time::timeout(limit, instance.emptied()).await;
+        let mut left = uploads.saturating_sub(limit);
+        let mut wait = limit;
+        let mut sent = instance.pool.sent();
+        while tokio::time::timeout(wait, instance.emptied()).await.is_err() {
+            let before = std::mem::replace(&mut sent, instance.pool.sent());
+            wait = MOVING.min(left);
+            left = left.saturating_sub(wait);
+            // After the limit it counts as drained, whatever is left.
+            if wait.is_zero() || before == sent {
+                return;
+            }
+        }
     }
 
     /// An instance's process has exited. What it still sent is delivered; what it can no longer answer goes to the next

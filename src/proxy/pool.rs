@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -40,6 +40,7 @@ pub(super) struct Upstream {
 pub(super) struct Pool {
     addrs: Vec<SocketAddr>,
     good: AtomicUsize,
+    sent: Arc<AtomicU64>,
     idle: Mutex<Idle>,
 }
 
@@ -52,7 +53,7 @@ enum Idle {
 impl Pool {
     /// For an instance that listens at any of these addresses.
     pub(super) fn new(addrs: Vec<SocketAddr>) -> Pool {
-        Pool { addrs, good: AtomicUsize::new(0), idle: Mutex::new(Idle::Kept(Vec::new())) }
+        Pool { addrs, good: AtomicUsize::new(0), sent: Arc::default(), idle: Mutex::new(Idle::Kept(Vec::new())) }
     }
 
     /// An idle connection that is ready for a request.
@@ -75,6 +76,11 @@ impl Pool {
         }
     }
 
+    /// How many bytes have been sent over all connections so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Closes what is idle now, and what will be given back.
     pub(super) fn close(&self) {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Idle::Closed;
@@ -92,7 +98,7 @@ impl Pool {
             Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")),
         };
         stream.set_nodelay(true)?;
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(Counts::of(Arc::clone(&self.sent)));
         let io = TokioIo::new(CountedIo::new(stream, Arc::clone(&counts)));
         let mut builder = Builder::new();
         builder.preserve_header_case(true);

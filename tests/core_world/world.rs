@@ -413,7 +413,7 @@ impl World {
                 self.later(soon, Happening::ToCore(event));
             }
             Effect::Stop { run, how } => self.stop(run, how),
-            Effect::Drain { run, limit } => {
+            Effect::Drain { run, limit, .. } => {
                 assert!(!self.is_open_to(run), "an instance is drained while the gate is open to it");
                 let longest = (limit.as_millis() as u64).min(300);
                 let takes = self.random(longest);

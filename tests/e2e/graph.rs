@@ -181,7 +181,7 @@ fn a_step_that_may_not_be_cancelled_runs_to_its_end_and_then_again() {
         ),
     );
     let mut devloop = project.up();
-    until("it reads", || project.path("reading").exists());
+    until("it reads", || std::fs::read(project.path("reading")).is_ok_and(|text| text == b"1"));
     project.write("source", "2");
     devloop.event("saved");
     project.write("go1", "");

@@ -111,6 +111,7 @@ pub fn emit(version: &str, app: &str) -> String {
     let binary = std::env::current_exe().expect("this binary has a path");
     format!(
         "{{ echo '#!/bin/sh'\n\
+         case \" {app} \" in *' deaf '*) echo \"trap '' TERM\";; esac\n\
          echo \"{mark}=1 VERSION='{version}' APP='{app}' exec '{binary}' --exact the_app --nocapture\"\n\
          }} > \"$1\" && chmod +x \"$1\"\n",
         mark = super::app::MARK,
@@ -346,7 +347,7 @@ pub fn is_alive(pid: u32) -> bool {
 }
 
 /// Waits for a fact outside of devloop.
-pub fn until(what: &str, fact: impl Fn() -> bool) {
+pub fn until(what: &str, mut fact: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !fact() {
         assert!(Instant::now() < end, "never came true: {what}");
