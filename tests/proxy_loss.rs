@@ -452,13 +452,14 @@ async fn an_upload_that_still_moves_may_go_on_after_the_limit_and_one_that_stand
     first.await.unwrap();
     stage.open(new.addr);
     let mut drained = std::pin::pin!(stage.proxy.drain_uploads(run, limit, uploads));
-    for _ in 0..9 {
+    for _ in 0..8 {
         upload.send("x".repeat(100_000)).await;
         tokio::select! {
             () = &mut drained => panic!("an upload that moves was given up"),
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
         }
     }
+    upload.send("x".repeat(100_000)).await;
     within(drained).await;
     assert_eq!(stage.proxy.in_flight(run), 0);
     assert_eq!(upload.reply().await.unwrap().text(), "old");
