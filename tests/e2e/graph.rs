@@ -126,6 +126,22 @@ fn a_step_whose_outputs_come_out_the_same_stops_the_run_there() {
 }
 
 #[test]
+fn a_step_whose_inputs_match_its_outputs_is_not_started_by_what_it_writes_itself() {
+    let project = Project::new();
+    project.write("a.txt", "1");
+    project.write("dev.toml", step("gen", "cat a.txt > made.txt", "inputs = [\"*.txt\"]\noutputs = [\"made.txt\"]"));
+    let mut devloop = project.up();
+    devloop.rest();
+    assert_eq!(devloop.started("gen"), 1, "{:#?}", devloop.events());
+    project.write("a.txt", "2");
+    devloop.rest();
+    assert_eq!((devloop.started("gen"), project.read("made.txt").as_str()), (2, "2"), "{:#?}", devloop.events());
+    project.write("made.txt", "a person's edit");
+    devloop.rest();
+    assert_eq!((devloop.started("gen"), project.read("made.txt").as_str()), (3, "2"), "{:#?}", devloop.events());
+}
+
+#[test]
 fn a_step_after_the_last_service_gates_nothing() {
     let project = Project::with_app("");
     let toml = project.read("dev.toml");
