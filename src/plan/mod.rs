@@ -321,8 +321,8 @@ impl Service {
 }
 
 impl Plan {
-    /// Whether a write to `path` is a change for the step at `index`. Its own outputs are not, unless it declares
-    /// them as inputs too.
+    /// Whether a write to `path` is a change for the step at `index`. Its own outputs are not, unless its inputs match
+    /// them too: then a person's edit of one is, but not what its own run wrote (the core sees to that).
     pub fn step_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
         let step = &self.steps[index];
         if step.env_files.iter().any(|file| **file == *path) {
