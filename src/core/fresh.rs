@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
-    Core,
+    Core, Reading,
     fact::Fact,
     gate::{Awaiting, Gate, Gates},
     service::{CRASH_LOOP, Next, Purpose},
@@ -170,7 +170,8 @@ impl Core {
 
     fn saves_are_unsettled(&self, index: usize) -> bool {
         let before = &self.graph.before_service[index];
-        self.unsettled(|step| before.contains(&step), Some(index))
+        self.reading != Reading::No
+            || self.unsettled(|step| before.contains(&step), Some(index))
             || self.deferred.iter().any(|(path, _)| {
                 path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
             })
@@ -204,7 +205,9 @@ impl Core {
         let before = &self.graph.before_service[index];
         let pending = self.settling.pending().chain(self.batches.values().flatten());
         let concerns = pending.filter(|path| {
-            path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
+            path.concern.config
+                || path.concern.steps.iter().any(|step| before.contains(step))
+                || path.concern.services.contains(&index)
         });
         concerns.map(|path| path.first).min()
     }

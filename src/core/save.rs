@@ -218,7 +218,7 @@ impl Core {
                 Verdict::Changed | Verdict::Gone => {
                     first = first.min(path.first);
                     if path.concern.config {
-                        self.out.push(Effect::Reload);
+                        self.read_plan_again();
                         reads.insert(Arc::from("devloop"));
                     }
                     if verdict == Verdict::Gone {
@@ -255,7 +255,8 @@ impl Core {
             None => Why::File(path.clone()),
         };
         for index in concern.steps.iter().copied() {
-            if by == Some(index) && self.steps[index].plan.generates {
+            // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`.
+            if by == Some(index) {
                 continue;
             }
             self.suspect_loop(index, path);
@@ -360,7 +361,8 @@ impl Core {
     /// Whether a touched path that has not been judged yet concerns any of these steps or this service.
     pub(super) fn unsettled(&self, steps: impl Fn(usize) -> bool, service: Option<usize>) -> bool {
         let concerns = |path: &Pending| {
-            path.concern.steps.iter().any(|step| steps(*step))
+            (path.concern.config && service.is_some())
+                || path.concern.steps.iter().any(|step| steps(*step))
                 || service.is_some_and(|service| path.concern.services.contains(&service))
         };
         self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
