@@ -255,8 +255,9 @@ impl Core {
             None => Why::File(path.clone()),
         };
         for index in concern.steps.iter().copied() {
-            // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`.
-            if by == Some(index) {
+            // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`;
+            // but a formatter may have met a person's save, and has to have the last word.
+            if by == Some(index) && !self.plan.rewrites(index, path) {
                 continue;
             }
             self.suspect_loop(index, path);

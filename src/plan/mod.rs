@@ -359,6 +359,16 @@ impl Plan {
         (0..self.steps.len()).filter(|index| named(&self.steps[*index])).collect()
     }
 
+    /// Whether the step at `index` reads and writes `path` in place, as a formatter does: a pattern that stands in its
+    /// `inputs` and in its `outputs` matches. (An output that only a broader input pattern covers is just an output.)
+    pub fn rewrites(&self, index: usize, path: &Path) -> bool {
+        let step = &self.steps[index];
+        let Inputs::Globs(inputs) = &step.inputs else { return false };
+        let shared = |pattern: &&String| inputs.patterns().contains(pattern);
+        let both: Vec<String> = step.outputs.patterns().iter().filter(shared).cloned().collect();
+        !both.is_empty() && Globs::new(&both).is_ok_and(|both| both.matches(path))
+    }
+
     /// Every step that must be clean before the step at `index` may run.
     pub fn before_step(&self, index: usize) -> BTreeSet<usize> {
         self.closure(&self.steps[index].after)
