@@ -143,7 +143,7 @@ impl Core {
         }
     }
 
-    /// What a tool chain said that this step or service reads, if that still holds.
+    /// What a tool chain said last that this step or service reads.
     pub fn learned(&self, name: &str) -> Option<Arc<Learned>> {
         self.learned.get(name).cloned()
     }
