@@ -76,6 +76,7 @@ impl Core {
             if !is_same_step(&node.plan, step) {
                 touched.push(step.name.clone());
                 self.learned.remove(&step.name);
+                node.reads_roughly = true;
                 node.mark(Why::Config);
             }
             node.plan = step.clone();

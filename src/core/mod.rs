@@ -43,6 +43,11 @@ use crate::{
     plan::{Learned, Plan},
 };
 
+/// A wake-up that comes later than this after its deadline means that time has passed in which nothing could happen.
+const LATE: Duration = Duration::from_millis(100);
+/// After such a pause programs get at least this long to show what they have done.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The state of everything devloop looks after.
 #[derive(Debug)]
 pub struct Core {
@@ -151,7 +156,7 @@ impl Core {
         }
     }
 
-    /// What a tool chain said that this step or service reads, if that still holds.
+    /// What a tool chain said last that this step or service reads.
     pub fn learned(&self, name: &str) -> Option<Arc<Learned>> {
         self.learned.get(name).cloned()
     }
@@ -163,6 +168,7 @@ impl Core {
 
     /// What is to be done now that `event` has happened. `now` never goes back.
     pub fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        self.oversleep(now);
         self.now = self.now.max(now);
         if self.leaving != Leaving::No {
             return self.handle_leaving(&event);
@@ -191,6 +197,28 @@ impl Core {
         }
         self.go_on();
         std::mem::take(&mut self.out)
+    }
+
+    /// Whoever wakes us did not do so in time (the machine slept, Ctrl-Z): then programs could not answer either, and
+    /// what they need is not counted against them.
+    fn oversleep(&mut self, now: Time) {
+        let late = self.deadline().map_or(Duration::ZERO, |due| now.since(due));
+        if late <= LATE {
+            return;
+        }
+        let on = |since: Time| (since + late + GRACE).min(now);
+        for step in &mut self.steps {
+            if let Activity::Running { began, stopping: Stopping::No, .. } = &mut step.activity {
+                *began = on(*began);
+            }
+        }
+        for service in &mut self.services {
+            if let Next::Starting(candidate) = &mut service.next
+                && let Some((since, ..)) = &mut candidate.process
+            {
+                *since = on(*since);
+            }
+        }
     }
 
     /// On the way out only the ends of programs count.

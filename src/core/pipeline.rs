@@ -88,13 +88,13 @@ impl Core {
     }
 
     fn spawn_step(&mut self, index: usize, run: RunId, why: Why) {
-        self.forget_learned(index);
         let artifacts = self.artifacts(&self.graph.uses[index]);
         let (now, revision) = (self.now, self.revision);
         let step = &mut self.steps[index];
         let plan = step.plan.clone();
         step.last_began = now;
         step.found_by = None;
+        step.reads_roughly = true;
         self.out.push(Effect::Tell(Fact::StepStarted { revision, run, step: plan.name.clone(), why: why.to_string() }));
         step.activity = Activity::Running { run, began: now, why, stopping: Stopping::No };
         self.out.push(Effect::Spawn(Spawn { run, revision, program: Program::Step(plan), artifacts }));
@@ -373,6 +373,7 @@ impl Core {
         step.outcome = Outcome::Failed(Arc::new(report.clone()));
         let name = step.plan.name.clone();
         self.tell(Fact::StepFailed { revision, run, step: name, exit, took_ms, report });
+        self.ask_inputs(index);
     }
 
     /// The moment at which time itself changes something for this step.

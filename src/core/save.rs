@@ -67,7 +67,11 @@ impl Core {
     pub(super) fn concern(&self, path: &Path) -> Arc<Concern> {
         let learned = |name: &str| self.learned.get(name).map(|known| &**known);
         let plan = &self.plan;
-        let steps = (0..plan.steps.len()).filter(|step| plan.step_reads(*step, path, learned(&plan.steps[*step].name)));
+        let known = |step: usize| plan.step_reads(step, path, learned(&plan.steps[step].name));
+        let roughly = |step: usize| {
+            self.steps.get(step).is_some_and(|node| node.reads_roughly) && plan.step_reads(step, path, None)
+        };
+        let steps = (0..plan.steps.len()).filter(|step| known(*step) || roughly(*step));
         let services = (0..plan.services.len())
             .filter(|service| plan.service_reads(*service, path, learned(&plan.services[*service].name)));
         let outputs_of = (0..plan.steps.len()).filter(|step| plan.steps[*step].outputs.matches(path));
@@ -382,6 +386,7 @@ impl Core {
             if let Some(why) = self.why_missed(index, &reads) {
                 self.steps[index].mark(why);
             }
+            self.steps[index].reads_roughly = !self.steps[index].is_idle();
         }
         if let Some(index) = self.services.iter().position(|service| service.plan.name == name) {
             let began = self.services[index].newest_began();
@@ -419,13 +424,6 @@ impl Core {
             concerns.insert(path, concern);
         }
         self.settling.reconsider(|path| concerns.get(path).cloned().unwrap_or_default());
-    }
-
-    /// While a step whose inputs a tool chain tells runs, what it reads is only known roughly.
-    pub(super) fn forget_learned(&mut self, index: usize) {
-        if matches!(self.steps[index].plan.inputs, Inputs::Tool(_)) {
-            self.learned.remove(&self.steps[index].plan.name.clone());
-        }
     }
 
     /// Whether this step is in a pass: files that have not settled do not keep it.

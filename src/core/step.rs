@@ -30,6 +30,8 @@ pub(super) struct StepNode {
     pub(super) last_began: Time,
     /// From when to when its last run, or the look for a kept artifact, may have read files; no end while it goes on.
     pub(super) read: (Time, Option<Time>),
+    /// It has run since a tool chain was asked what it reads: what that would say at a guess counts too.
+    pub(super) reads_roughly: bool,
     /// Its result is a kept artifact, found while this was known of what it reads.
     pub(super) found_by: Option<Option<Arc<Learned>>>,
     /// Since when nothing keeps it from running but files that have not settled.
@@ -125,6 +127,7 @@ impl StepNode {
             took: Took::default(),
             last_began: now,
             read: (now, Some(now)),
+            reads_roughly: true,
             found_by: None,
             unsettled_since: None,
         }
