@@ -32,6 +32,7 @@ fn crowd_through_swaps(service: &str, app: &str) {
         thread::sleep(Duration::from_millis(20));
         crowd.saved(version);
         crowd.sees(version);
+        crowd.asks(48);
     }
     let verdict = crowd.end();
     assert!(verdict.problems.is_empty(), "{:#?}\n{}", verdict.problems, told(&devloop));
@@ -42,6 +43,10 @@ fn crowd_through_swaps(service: &str, app: &str) {
     assert!(devloop.count("live") as u64 >= last, "each version was live");
     eprintln!("{} requests, {} of them marked stale", verdict.requests, verdict.stale);
     assert_eq!(devloop.stop().code(), Some(130));
+}
+
+fn status(devloop: &mut Devloop) -> Value {
+    serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON")
 }
 
 fn told(devloop: &Devloop) -> String {
@@ -154,11 +159,10 @@ fn a_web_socket_is_told_1012_at_a_swap_and_the_next_one_reaches_the_new_program(
         devloop.rest();
     }
     // all of them are over: no instance but the last one is left
-    let status: Value = serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON");
-    assert_eq!(
-        (&status["services"][0]["draining"], &status["services"][0]["live"]["revision"]),
-        (&0.into(), &4.into())
-    );
+    until("nothing drains any more", || {
+        let service = status(&mut devloop)["services"][0].clone();
+        (&service["draining"], &service["live"]["revision"]) == (&0.into(), &4.into())
+    });
     devloop.stop();
 }
 
@@ -211,7 +215,10 @@ fn an_instance_that_is_killed_with_requests_is_replaced_and_nothing_is_sent_twic
             thread::spawn(move || Client::new(&address).post("/slow", body.as_bytes()).expect("an answer"))
         })
         .collect();
-    until("all of them have arrived", || project.read("requests.txt").lines().count() >= 21);
+    until("all of them have arrived", || {
+        let log = project.read("requests.txt");
+        log.lines().filter(|line| line.contains("/hang") || line.contains("/slow")).count() == 20
+    });
     // what comes next does not hang
     project.write("app", "log=requests.txt");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).expect("it runs");
@@ -262,10 +269,10 @@ fn the_status_and_the_events_tell_of_swaps_and_failures() {
     let mut devloop = project.up();
     devloop.rest();
     let address = devloop.address();
-    let status = get(&address, "/.devloop/status");
-    assert_eq!((status.status, status.header("x-devloop")), (200, Some("own")));
-    let status: Value = serde_json::from_str(&status.body).expect("JSON");
-    assert_eq!((&status["at_rest"], &status["services"][0]["gate"]), (&true.into(), &"open".into()));
+    let page = get(&address, "/.devloop/status");
+    assert_eq!((page.status, page.header("x-devloop")), (200, Some("own")));
+    let before = status(&mut devloop);
+    assert_eq!((&before["at_rest"], &before["services"][0]["gate"]), (&true.into(), &"open".into()), "as it was told");
     assert_eq!(get(&address, "/.devloop/events").status, 403, "not without the token");
     let token = get(&address, "/env?DEVLOOP_SESSION").body;
     let mut stream = connect(&address).expect("it listens");
@@ -286,9 +293,9 @@ fn the_status_and_the_events_tell_of_swaps_and_failures() {
     tells("event: live");
     project.write("version", "bad 3");
     tells("event: stale");
-    let status: Value = serde_json::from_str(&get(&address, "/.devloop/status").body).expect("JSON");
-    assert_eq!(status["steps"][0]["state"], "failed");
-    assert_eq!(status["services"][0]["stale"], "step `build` failed: exit code 1");
+    let failed = status(&mut devloop);
+    assert_eq!(failed["steps"][0]["state"], "failed");
+    assert_eq!(failed["services"][0]["stale"], "step `build` failed: exit code 1");
     project.write("version", "4");
     tells("event: live");
     devloop.stop();
@@ -398,8 +405,6 @@ fn two_instances_at_most_drain_at_a_time() {
         project.write("version", version.to_string());
         assert_eq!(devloop.get("/").body, format!("{version}\n"));
     }
-    let status =
-        |devloop: &mut Devloop| -> Value { serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON") };
     assert!(status(&mut devloop)["services"][0]["draining"].as_u64() <= Some(2));
     let head = read_head(&mut hanging[0]).expect("the oldest one is told");
     assert!(head.starts_with("HTTP/1.1 502"), "{head}");

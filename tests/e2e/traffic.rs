@@ -1,7 +1,7 @@
 //! Clients that keep asking while devloop works, and what they may expect of it.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     sync::{
         Arc, Mutex,
@@ -209,6 +209,14 @@ impl Crowd {
     pub fn sees(&self, version: u64) {
         crate::support::until(&format!("version {version} answers"), || {
             self.world.seen.load(Ordering::SeqCst) >= version || !self.world.problems.lock().expect("nobody").is_empty()
+        });
+    }
+
+    /// Waits until so many more requests have been sent.
+    pub fn asks(&self, more: u64) {
+        let enough = self.world.next.load(Ordering::SeqCst) + more;
+        crate::support::until("more requests", || {
+            self.world.next.load(Ordering::SeqCst) >= enough || !self.world.problems.lock().expect("nobody").is_empty()
         });
     }
 
