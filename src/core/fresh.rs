@@ -49,6 +49,9 @@ impl Core {
         if let Some(report) = self.failed_step(index) {
             return report;
         }
+        if let Some(title) = self.waits_in_vain(index) {
+            return Arc::new(Report::new(title));
+        }
         match &self.services[index].failed {
             Some(failed) => failed.report.clone(),
             None => {
@@ -70,6 +73,19 @@ impl Core {
         before.map(|step| &self.steps[*step]).find_map(|step| match &step.outcome {
             Outcome::Failed(report) if step.is_failed() => Some(report.clone()),
             _ => None,
+        })
+    }
+
+    /// A step before this service that has to run, and cannot because a service it needs does not run.
+    fn waits_in_vain(&self, index: usize) -> Option<String> {
+        if self.is_unresolved_upstream(index) {
+            return None;
+        }
+        let before = self.graph.before_service[index].iter().map(|step| &self.steps[*step]);
+        before.filter(|step| step.dirty.is_some()).find_map(|step| {
+            let needed = step.plan.needs.iter().map(|needed| &self.services[*needed]);
+            let missing = needed.filter(|needed| needed.live.is_none()).map(|needed| &needed.plan.name).next()?;
+            Some(format!("step `{}` has to run and needs `{missing}`, which does not run", step.plan.name))
         })
     }
 
@@ -136,6 +152,9 @@ impl Core {
         }
         if self.is_unresolved(index) {
             return Some(format!("newer content is not live yet: {}", self.waited_for(index)).into());
+        }
+        if let Some(why) = self.waits_in_vain(index) {
+            return Some(why.into());
         }
         self.services[index].failed.as_ref().map(|failed| failed.report.title.as_str().into())
     }

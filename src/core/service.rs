@@ -179,6 +179,18 @@ impl ServiceNode {
         self.why = why;
     }
 
+    /// Why an instance of this is to replace the last one that was live.
+    pub(super) fn why_start(&self, target: &MadeOf) -> Why {
+        match &self.good {
+            Some(good) if good.bumps == target.bumps => {
+                let old = good.artifacts.iter().map(|artifact| artifact.digest);
+                let changed = target.artifacts.iter().zip(old).find(|(new, old)| new.digest != *old);
+                changed.map_or(self.why.clone(), |(new, _)| Why::Artifact { step: new.step.clone() })
+            }
+            _ => self.why.clone(),
+        }
+    }
+
     /// Whether the old instance has to be gone before a new one may start.
     pub(super) fn is_exclusive(&self) -> bool {
         match self.plan.swap {

@@ -1,7 +1,11 @@
 //! The way of one request: through the gate, over a connection, and again if that is safe. PROXY.md calls the three acts
 //! hold, re-dispatch and replay.
 
-use std::{io, sync::Arc, sync::atomic::Ordering};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
 use tokio::sync::OwnedSemaphorePermit;
@@ -111,6 +115,9 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         match sent {
             Sent::Answered(response) => {
                 journey.upload.settle();
+                if !journey.upload.is_read() {
+                    upstream.set_free();
+                }
                 return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
             }
             _ if journey.upload.client_broke_off() => return Arrival::Left,
@@ -173,7 +180,8 @@ async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
     {
         return Way::Open(upstream, slot);
     }
-    match instance.pool.connect(shared.limits.connect, shared.limits.silence, instance.phase()).await {
+    let (connect, silence) = (shared.limits.connect, shared.limits.silence);
+    match Box::pin(instance.pool.connect(connect, silence, instance.phase())).await {
         Ok(upstream) => Way::Open(upstream, slot),
         Err(error) => Way::Refused(error),
     }
@@ -192,6 +200,11 @@ async fn send(
 ) -> Sent {
     let mark = upstream.counts.mark();
     let mut answer = std::pin::pin!(upstream.sender.try_send_request(request));
+    let counts = Arc::clone(&upstream.counts);
+    let mut answer = std::pin::pin!(poll_fn(|cx| {
+        upstream.drive(cx);
+        answer.as_mut().poll(cx)
+    }));
     let result = match permit {
         None => answer.await,
         Some((permit, released)) => match tokio::time::timeout(LONGEST_SHARE, answer.as_mut()).await {
@@ -212,9 +225,9 @@ async fn send(
         Err(mut error) => {
             let recovered = error.take_message().is_some();
             let why = describe(error.error());
-            if recovered || upstream.counts.untouched_since(mark) {
+            if recovered || counts.untouched_since(mark) {
                 Sent::Untouched(why)
-            } else if upstream.counts.unanswered_since(mark) {
+            } else if counts.unanswered_since(mark) {
                 Sent::Unanswered(why)
             } else {
                 Sent::Garbled(why)

@@ -1,14 +1,14 @@
 //! What else the app of the tests can do (see `app.rs`), told by more words in `APP`.
 //!
-//! At its start: `flood=N` prints that many lines, `partial=TEXT` prints a line without its end, `colour` a red one,
+//! At its start: `flood=N` prints that many lines, `colour` a red one,
 //! `tty` says whether it writes to a terminal, `lock=FILE` ends if another process holds the lock of that file,
 //! `forks=FILE` leaves children behind that ignore SIGTERM, one in its own session, and appends their ids and its own,
 //! `never` never listens, `also=PORT` wants that port, too, `notify=MS` says `READY=1` that much later on
 //! `NOTIFY_SOCKET`.
 //!
 //! Later: `only=/PATH` answers 404 for every other path but `/`, `warm=MS` answers 503 until then, `shuts` closes each
-//! connection after one answer without saying so beforehand. `/sse` sends the version again and again, `/ws` echoes
-//! frames, `/digest` tells the length and sum of the body, `/call?ADDRESS/PATH` passes on what is answered there,
+//! connection after one answer without saying so beforehand. `/sse` and `/drip` send the version again and again, `/ws` echoes
+//! frames, `/print?TEXT` prints that, `_` for a line end, `/digest` tells the length and sum of the body, `/call?ADDRESS/PATH` passes on what is answered there,
 //! `/env?NAME` tells a variable, `/hang` never answers, `/pid` tells the process.
 
 use std::{
@@ -73,10 +73,6 @@ pub fn begin() {
     }
     if let Some(count) = word("flood") {
         flood(count.parse().expect("a number"));
-    }
-    if let Some(text) = word("partial") {
-        print!("{text}");
-        std::io::stdout().flush().expect("stdout is open");
     }
     if let Some(time) = word("notify") {
         let name = std::env::var("NOTIFY_SOCKET").expect("devloop gives a socket");
@@ -146,7 +142,8 @@ pub fn answer(target: &str, body: &[u8], stream: &TcpStream) -> Done {
         return Done::Answer("503 Warming", "warming up\n".to_owned());
     }
     match path {
-        "/sse" => over(sse(stream)),
+        "/sse" => over(pieces("text/event-stream", stream)),
+        "/drip" => over(pieces("text/plain", stream)),
         "/ws" => over(web_socket(stream)),
         "/digest" => Done::Answer("200 OK", format!("{} {} {}\n", version(), body.len(), sum(body))),
         "/call" => match support::request(
@@ -161,6 +158,14 @@ pub fn answer(target: &str, body: &[u8], stream: &TcpStream) -> Done {
         },
         "/env" => Done::Answer("200 OK", std::env::var(query).unwrap_or_default()),
         "/pid" => Done::Answer("200 OK", std::process::id().to_string()),
+        "/print" => {
+            let mut stdout = std::io::stdout().lock();
+            stdout
+                .write_all(query.replace('_', "\n").as_bytes())
+                .and_then(|()| stdout.flush())
+                .expect("stdout is open");
+            Done::Answer("200 OK", version())
+        }
         "/flood" => {
             flood(query.parse().expect("a number"));
             Done::Answer("200 OK", version())
@@ -179,8 +184,9 @@ fn over(_: std::io::Result<()>) -> Done {
     Done::Over
 }
 
-fn sse(mut stream: &TcpStream) -> std::io::Result<()> {
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")?;
+fn pieces(kind: &str, mut stream: &TcpStream) -> std::io::Result<()> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     loop {
         let event = format!("data: {}\n\n", version());
         stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())?;
