@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Ask {
     /// A fence for this run.
     Fence(RunId),
+    /// A look with this number.
+    Look(u64),
     /// The plan has changed: apply its rules.
     Rules,
     /// A tool chain said what something reads, and that is new.
@@ -118,6 +120,7 @@ impl Engine {
                 }
                 Ok(In::Trouble(errors)) => self.trouble(&errors),
                 Ok(In::Ask(Ask::Fence(run))) => self.fence(run),
+                Ok(In::Ask(Ask::Look(number))) => self.look(number),
                 Ok(In::Ask(Ask::Rules)) => self.rules_changed(),
                 Ok(In::Ask(Ask::Learned(reads))) => self.learned(&reads),
                 #[cfg(test)]
@@ -276,11 +279,18 @@ impl Engine {
         }
     }
 
+    fn look(&mut self, number: u64) {
+        if !self.backend.is_ordered() || self.fences.bake(Purpose::Look(number)).is_err() {
+            self.pass(vec![Purpose::Look(number)]);
+        }
+    }
+
     fn pass(&mut self, passed: Vec<Purpose>) {
         self.apply_lists();
         for purpose in passed {
             match purpose {
                 Purpose::Run(run) => self.shared.mailbox.fence(run),
+                Purpose::Look(number) => self.shared.mailbox.look(number),
                 Purpose::Trial => {}
             }
         }

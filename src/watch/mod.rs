@@ -163,6 +163,12 @@ impl Watcher {
         self.ask(Ask::Fence(run));
     }
 
+    /// Puts `number` into the mail's `looks` as soon as every event that the OS had for us before this call is in the
+    /// mail, too. Where events have no order (polling), at once: nothing can be promised there.
+    pub fn look(&self, number: u64) {
+        self.ask(Ask::Look(number));
+    }
+
     /// Reads `paths` and says which are not what they were at the last look. `owners` are the leaders of the live
     /// services' processes: what these have open for writing is theirs.
     pub async fn digest(&self, paths: Vec<FilePath>, owners: Vec<u32>) -> Vec<(FilePath, Verdict)> {
