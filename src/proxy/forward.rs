@@ -77,6 +77,8 @@ enum Sent {
     Untouched(String),
     /// Bytes reached it, none came back.
     Unanswered(String),
+    /// Part of an answer's head came back.
+    Begun(String),
     /// What came back is no HTTP.
     Garbled(String),
 }
@@ -121,6 +123,10 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
             }
             _ if journey.upload.client_broke_off() => return Arrival::Left,
+            Sent::Begun(why) => {
+                let why = format!("its answer had begun, so the request is not sent again ({why})");
+                return Arrival::Refused(Refusal::Died(why));
+            }
             Sent::Garbled(why) => return Arrival::Refused(Refusal::Garbled(why)),
             Sent::Untouched(why) => {
                 if reuse == Reuse::Fresh {
@@ -229,8 +235,10 @@ async fn send(
                 Sent::Untouched(why)
             } else if counts.unanswered_since(mark) {
                 Sent::Unanswered(why)
-            } else {
+            } else if error.error().is_parse() {
                 Sent::Garbled(why)
+            } else {
+                Sent::Begun(why)
             }
         }
     }
