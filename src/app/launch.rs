@@ -15,7 +15,7 @@ use crate::{
     error::Problem,
     health::{self, Notify},
     model::{Artifact, Digest, FilePath, on_disk},
-    plan::{Plan, Port, Resolved, Service, Step, Vars},
+    plan::{Command, Plan, Port, Resolved, Service, Step, Vars},
     process::{
         Ending, Kind, Launch, Terminal,
         env::{Additions, Layers, compose},
@@ -170,7 +170,7 @@ pub(super) fn key(
     inputs: Digest,
     artifacts: &[Artifact],
 ) -> Digest {
-    let command = bare(step);
+    let command = bare(&step.run);
     store::key(&Ingredients {
         root: &plan.root,
         command: &command,
@@ -183,19 +183,19 @@ pub(super) fn key(
     })
 }
 
-/// The step's command with every artifact's name still in braces: the same words in every run.
-fn bare(step: &Step) -> Resolved {
-    let names = step.run.names();
+/// A command with every placeholder still in braces: the same words in every run.
+fn bare(command: &Command) -> Resolved {
+    let names = command.names();
     let vars: Vars = names.iter().map(|name| ((*name).to_owned(), format!("{{{name}}}").into())).collect();
-    step.run.resolve(&vars)
+    command.resolve(&vars)
 }
 
-/// The step's command as words, to find packages and flags in; a script is split as a shell would.
-pub(super) fn bare_words(step: &Step) -> Vec<String> {
-    let command = bare(step);
+/// A command as words, to find packages and flags in; a script is split as a shell would.
+pub(super) fn bare_words(command: &Command) -> Vec<String> {
+    let resolved = bare(command);
     let text = |word: &OsString| word.to_string_lossy().into_owned();
-    match step.run.program() {
-        Some(_) => std::iter::once(&command.program).chain(&command.args).map(text).collect(),
-        None => shell_words::split(&step.run.text).unwrap_or_default(),
+    match command.program() {
+        Some(_) => std::iter::once(&resolved.program).chain(&resolved.args).map(text).collect(),
+        None => shell_words::split(&command.text).unwrap_or_default(),
     }
 }

@@ -1,9 +1,10 @@
 //! The loop: anything that happens becomes an `Event`, the core decides, and its `Effect`s are carried out. It decides
 //! nothing itself, and it holds the core's only clock.
 //!
-//! `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
+//! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
 //! last words, `show` prints beside the loop.
 
+mod begin;
 mod carry;
 mod launch;
 mod report;
@@ -11,20 +12,16 @@ mod show;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::{
-    mpsc::{self, UnboundedReceiver, UnboundedSender},
-    watch,
+    mpsc::{UnboundedReceiver, UnboundedSender},
+    oneshot, watch,
 };
 
-use self::{
-    carry::Run,
-    show::{Show, Showing},
-};
+use self::{carry::Run, show::Showing};
 use crate::{
     core::{
         Core,
@@ -35,8 +32,8 @@ use crate::{
     error::Problem,
     model::{RunId, Time},
     plan::Plan,
-    process::{self, Asked, GuardBinary, Notice, Ports, Programs, Session, Setup, Signals, WindowSize},
-    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, Settings},
+    process::{self, Asked, Notice, Ports, Programs, Session, Signals},
+    proxy::Proxy,
     store::{self, Log, Store},
     sys::{self, Clock},
     ui::Format,
@@ -115,6 +112,8 @@ enum Happening {
     Settled {
         ok: bool,
     },
+    /// A request wants to be sure that every save so far has had its effect.
+    Look(oneshot::Sender<()>),
 }
 
 /// Who may not be held, for the proxy: the runs that each service's gate waits for.
@@ -147,6 +146,9 @@ struct App {
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
+    /// Requests that wait until the watcher has told everything, by number, and the newest number.
+    looks: HashMap<u64, oneshot::Sender<()>>,
+    look: u64,
     leaving: Leaving,
 }
 
@@ -158,120 +160,10 @@ enum Leaving {
 }
 
 impl App {
-    async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
-        let clock = Clock::start();
-        let signals = Signals::new().map_err(|error| Problem::new("cannot listen to signals").caused_by(error))?;
-        let plan = Arc::new(options.plan);
-        let sessions: PathBuf = store.folder().join("sessions");
-        let strays = Session::sweep(&sessions);
-        let session = Session::begin(&sessions)
-            .map_err(|error| Problem::new(format!("cannot write to `{}`", sessions.display())).caused_by(error))?;
-        let guard =
-            GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
-        let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
-        let (inbox, happenings) = mpsc::unbounded_channel();
-        let Show { showing, lines, ears } = show::begin(options.format, &plan);
-        let warn = showing.teller(clock);
-        let log = store.log(move |text| warn.note(text));
-        let setup = Setup { guard, session: session.id().to_owned(), window: window() };
-        let notices = inbox.clone();
-        let programs = Programs::new(
-            setup,
-            move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone()),
-        );
-        let core = Core::new(plan.clone(), &store.exclusive());
-        let (gates, gates_out) = watch::channel(core.gates());
-        let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
-        let awaited = Awaited::default();
-        let feeds =
-            Feeds { gates: gates_out, status: status_out, waits_for: who_asks(programs.clone(), awaited.clone()) };
-        let proxy = begin_proxy(&plan, &session, feeds).await?;
-        let ports = Ports::new();
-        keep_off(&ports, &plan, proxy.as_deref());
-        let mut app = App {
-            clock,
-            core,
-            plan,
-            reload: options.reload,
-            until: options.until,
-            terminal: options.terminal,
-            colours: match options.format {
-                Format::Plain(crate::error::Colour::Always) => process::env::Colours::Wanted,
-                Format::Plain(crate::error::Colour::Never) | Format::Json => process::env::Colours::AsItIs,
-            },
-            os_env: Arc::new(sys::environment()),
-            session,
-            store,
-            log,
-            watcher,
-            mailbox,
-            programs,
-            ports,
-            proxy,
-            gates,
-            status,
-            awaited,
-            ears,
-            runs: HashMap::new(),
-            keys: carry::Keys::default(),
-            inbox,
-            happenings,
-            showing,
-            leaving: Leaving::No,
-        };
-        app.recall();
-        app.greet(&strays);
-        Ok((app, signals))
-    }
-
-    /// Gives the core what earlier sessions know about durations.
-    fn recall(&mut self) {
-        let names =
-            self.plan.steps.iter().map(|step| &step.name).chain(self.plan.services.iter().map(|node| &node.name));
-        for name in names {
-            if let Some(took) = self.store.estimate(name) {
-                self.core.recall(name, took);
-            }
-        }
-    }
-
-    /// Tells where it listens and what was found at the start.
-    fn greet(&mut self, strays: &[process::Stray]) {
-        for note in self.store.notes().to_vec() {
-            self.note(note, None);
-        }
-        for stray in strays {
-            self.note(
-                format!("ended `{}` (pid {}), left behind by an earlier devloop", stray.command, stray.pid),
-                None,
-            );
-        }
-        if let Some(proxy) = self.proxy.clone() {
-            for note in proxy.notes() {
-                self.note(note, None);
-            }
-            let addresses = proxy.addresses();
-            if let Some(first) = addresses.first() {
-                let url = match first.ip().is_loopback() {
-                    true => format!("http://localhost:{}", first.port()),
-                    false => format!("http://{first}"),
-                };
-                let addresses = addresses.iter().map(ToString::to_string).collect();
-                self.tell(Fact::Listening { url, addresses });
-            }
-        }
-    }
-
-    fn note(&mut self, text: String, hint: Option<String>) {
-        self.tell(Fact::Note { text, hint });
-    }
-
     /// The loop.
     async fn run(mut self, mut signals: Signals) -> Ending {
         self.handle(Event::Tick);
         loop {
-            self.publish_status();
             let deadline = self.core.deadline().map(|time| self.clock.instant(time));
             tokio::select! {
                 asked = signals.next() => self.asked(asked).await,
@@ -305,6 +197,11 @@ impl App {
         if mail.git_lock == Some(false) {
             self.handle(Event::GitLock(false));
         }
+        for number in mail.looks {
+            if let Some(look) = self.looks.remove(&number) {
+                _ = look.send(());
+            }
+        }
         for run in mail.fences {
             self.handle(Event::Fenced { run });
         }
@@ -327,9 +224,15 @@ impl App {
                         None,
                     );
                 }
+                self.seal(run);
                 let (report, clue) = self.last_words(tail);
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
+            }
+            Happening::Look(look) => {
+                self.look += 1;
+                self.looks.insert(self.look, look);
+                self.watcher.look(self.look);
             }
             Happening::Settled { ok } => {
                 let ending = if ok { Ending::Good } else { Ending::Failed };
@@ -354,6 +257,8 @@ impl App {
             *known = gates;
             differs
         });
+        // Who is told of something finds it in the status.
+        self.publish_status();
         for effect in effects {
             self.carry_out(effect);
         }
@@ -374,9 +279,9 @@ impl App {
     fn adopt(&mut self, plan: Arc<Plan>) {
         self.watcher.replan(&plan);
         if let Some(proxy) = &self.proxy {
-            proxy.configure(rules(&plan));
+            proxy.configure(begin::rules(&plan));
         }
-        keep_off(&self.ports, &plan, self.proxy.as_deref());
+        begin::keep_off(&self.ports, &plan, self.proxy.as_deref());
         if plan.proxy.listen != self.plan.proxy.listen || plan.proxy.enabled != self.plan.proxy.enabled {
             let hint = "start devloop again for that".to_owned();
             self.note("the proxy goes on listening where it did".to_owned(), Some(hint));
@@ -387,7 +292,7 @@ impl App {
     async fn asked(&mut self, asked: Asked) {
         match asked {
             Asked::Quit(signal) => self.ask_to_leave(Ending::Signal(signal as i32), signal_name(signal)),
-            Asked::Resized => self.programs.resize(window()),
+            Asked::Resized => self.programs.resize(begin::window()),
             Asked::Suspend => {
                 self.programs.suspend().await;
                 let before = self.clock.now();
@@ -451,55 +356,6 @@ fn signal_name(signal: nix::sys::signal::Signal) -> &'static str {
         nix::sys::signal::Signal::SIGINT => "Ctrl-C",
         other => other.as_str(),
     }
-}
-
-/// The size of our terminal, less the names that are printed before every line.
-fn window() -> WindowSize {
-    let (columns, rows) = crossterm::terminal::size().unwrap_or((100, 40));
-    WindowSize { rows, columns: columns.saturating_sub(24).max(40) }
-}
-
-async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
-    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
-    if !wanted {
-        return Ok(None);
-    }
-    let settings = Settings {
-        listen: plan.proxy.listen.clone(),
-        rules: rules(plan),
-        project: plan.name.clone(),
-        token: session.id().to_owned(),
-        limits: Limits::default(),
-    };
-    Ok(Some(Arc::new(Proxy::start(settings, feeds).await?)))
-}
-
-fn rules(plan: &Plan) -> Rules {
-    let services = plan
-        .services
-        .iter()
-        .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != crate::plan::Port::None });
-    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
-}
-
-/// Ports that are never given to instances: the proxy's, and those that services have fixed.
-fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
-    let own = proxy.map(Proxy::addresses).unwrap_or_default();
-    own.iter().for_each(|address| ports.never(address.port()));
-    for service in &plan.services {
-        if let crate::plan::Port::Fixed(port) = service.port {
-            ports.never(port);
-        }
-    }
-}
-
-/// Who a process is to a gate, for the proxy.
-fn who_asks(programs: Programs, awaited: Awaited) -> crate::proxy::WaitsFor {
-    Arc::new(move |pid, service| match programs.owner_of(pid) {
-        None => Caller::Stranger,
-        Some(run) if lock(&awaited).get(service).is_some_and(|runs| runs.contains(&run)) => Caller::AwaitedByThisGate,
-        Some(_) => Caller::Ours,
-    })
 }
 
 /// Locks; whoever panicked while holding it left whole values behind.

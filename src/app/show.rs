@@ -13,10 +13,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{lock, stamp};
 use crate::{
     core::fact::Fact,
+    escapes::strip_escapes,
     health::Ear,
     model::{Line, RunId, Stream},
     plan::Plan,
-    process::{LineReader, LineSender, Output, queue, without_escapes},
+    process::{LineReader, LineSender, Output, queue},
     store::Log,
     sys::Clock,
     ui::{Format, Printer, Stamp},
@@ -73,14 +74,13 @@ impl Showing {
     }
 }
 
-/// Begins to print.
-pub(super) fn begin(format: Format, plan: &Plan) -> Show {
+/// Begins to print, with the times of `clock`.
+pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
     let (facts, told) = unbounded_channel();
     let (lines, reader) = queue();
     let names: Vec<Arc<str>> = plan.steps.iter().map(|step| step.name.clone()).collect();
     let names: Vec<Arc<str>> = names.into_iter().chain(plan.services.iter().map(|node| node.name.clone())).collect();
     let runtime = tokio::runtime::Handle::current();
-    let clock = Clock::start();
     let thread = std::thread::Builder::new().name("print".to_owned()).spawn(move || {
         let printer = Printer::new(BufWriter::new(io::stdout()), format, names);
         runtime.block_on(print(printer, told, reader, clock));
@@ -94,7 +94,7 @@ pub(super) fn sink(lines: LineSender, ears: Ears, log: Log) -> impl Fn(Output) +
         if let Output::Line(line) = &output {
             log.line(line);
             if let Some(ear) = lock(&ears).get(&line.run) {
-                ear.hear(&without_escapes(&line.text));
+                ear.hear(&strip_escapes(&line.text));
             }
         }
         lines.push(output);

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
-    Core,
+    Core, Reading,
     fact::Fact,
     gate::{Awaiting, Gate, Gates},
     service::{CRASH_LOOP, Next, Purpose},
@@ -30,12 +30,14 @@ impl Core {
             let stale = if awaiting.is_none() { self.why_stale(index) } else { None };
             return Gate::Open { run: live.run, revision: live.made.revision, awaiting, stale };
         }
-        if service.crashes >= CRASH_LOOP
+        // A save ends every failure: who asks after it waits for what comes of it.
+        let upstream = self.saves_are_unsettled(index) || self.is_unresolved_upstream(index);
+        if !upstream
+            && service.crashes >= CRASH_LOOP
             && let Some(failed) = &service.failed
         {
             return Gate::Failed { report: failed.report.clone() };
         }
-        let upstream = self.is_unresolved_upstream(index);
         if service.is_busy() || upstream || self.swap_is_due(index) {
             let working = upstream || service.candidate().is_some() || matches!(service.next, Next::Clearing { .. });
             return Gate::Holding { why: self.waited_for(index), working };
@@ -114,10 +116,10 @@ impl Core {
             }
             let breaker = step.breaker.until().map_or(Duration::ZERO, |until| until.since(self.now));
             let spent = step.began().map_or(Duration::ZERO, |began| self.now.since(began));
-            left += step.took?.saturating_sub(spent) + breaker;
+            left += step.took.expected()?.saturating_sub(spent) + breaker;
         }
         let spent = service.candidate().map_or(Duration::ZERO, |candidate| self.now.since(candidate.began));
-        Some(left + service.took?.saturating_sub(spent))
+        Some(left + service.took.expected()?.saturating_sub(spent))
     }
 
     /// One line about what stands between a save and its outcome.
@@ -168,7 +170,8 @@ impl Core {
 
     fn saves_are_unsettled(&self, index: usize) -> bool {
         let before = &self.graph.before_service[index];
-        self.unsettled(|step| before.contains(&step), Some(index))
+        self.reading != Reading::No
+            || self.unsettled(|step| before.contains(&step), Some(index))
             || self.deferred.iter().any(|(path, _)| {
                 path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
             })
@@ -202,7 +205,9 @@ impl Core {
         let before = &self.graph.before_service[index];
         let pending = self.settling.pending().chain(self.batches.values().flatten());
         let concerns = pending.filter(|path| {
-            path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
+            path.concern.config
+                || path.concern.steps.iter().any(|step| before.contains(step))
+                || path.concern.services.contains(&index)
         });
         concerns.map(|path| path.first).min()
     }

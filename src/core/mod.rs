@@ -20,6 +20,7 @@ mod service;
 mod settle;
 mod step;
 mod swap;
+mod took;
 mod why;
 
 use std::{
@@ -70,6 +71,7 @@ pub struct Core {
     /// Runs of steps and services that are no longer in the plan.
     orphans: BTreeSet<RunId>,
     invalid_plan: Option<Arc<Report>>,
+    reading: Reading,
     journey: Journey,
     leaving: Leaving,
     resting: bool,
@@ -81,6 +83,16 @@ pub struct Core {
 struct Pass {
     steps: BTreeSet<usize>,
     services: BTreeSet<usize>,
+}
+
+/// Whether dev.toml is being read again. `No => Asked (=> AskedAgain => Asked)* => No`: one read at a time, so that an
+/// older one never comes after a newer one.
+#[derive(Debug, PartialEq, Eq)]
+enum Reading {
+    No,
+    Asked,
+    /// It has changed once more since it was asked for.
+    AskedAgain,
 }
 
 /// Where the time has gone since everything was last at rest.
@@ -125,6 +137,7 @@ impl Core {
             services: services.collect(),
             orphans: BTreeSet::new(),
             invalid_plan: None,
+            reading: Reading::No,
             journey: Journey::default(),
             leaving: Leaving::No,
             resting: false,
@@ -136,10 +149,10 @@ impl Core {
     /// What is known from earlier about how long a step's run or a service's start takes.
     pub fn recall(&mut self, name: &str, took: Duration) {
         for step in self.steps.iter_mut().filter(|step| &*step.plan.name == name) {
-            step.took = Some(took);
+            step.took.note(took);
         }
         for service in self.services.iter_mut().filter(|service| &*service.plan.name == name) {
-            service.took = Some(took);
+            service.took.note(took);
         }
     }
 
@@ -355,6 +368,7 @@ impl Core {
         let settling =
             self.settling.pending().next().is_some() || !self.batches.is_empty() || !self.deferred.is_empty();
         settling
+            || self.reading != Reading::No
             || self.steps.iter().any(|step| !step.is_idle())
             || (0..self.steps.len()).any(|index| self.can_make_progress(index))
             || self.services.iter().any(ServiceNode::is_busy)

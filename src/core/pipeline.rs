@@ -164,10 +164,11 @@ impl Core {
         if let Some(dirty) = &step.dirty {
             return Some(dirty.why.to_string());
         }
-        let before = self.graph.before_step[index].iter().map(|before| &self.steps[*before]);
-        before.filter(|before| !before.is_clean()).find_map(|before| match &before.dirty {
-            Some(Dirty { why, .. }) => Some(format!("`{}` has to run again: {why}", before.plan.name)),
-            None => Some(format!("`{}` is not clean", before.plan.name)),
+        let mut before = self.graph.before_step[index].iter().map(|before| &self.steps[*before]);
+        let unclean = before.find(|before| !before.is_clean())?;
+        Some(match &unclean.dirty {
+            Some(Dirty { why, .. }) => format!("`{}` has to run again: {why}", unclean.plan.name),
+            None => format!("`{}` is not clean", unclean.plan.name),
         })
     }
 
@@ -282,11 +283,11 @@ impl Core {
                 step.mark(Why::Ran { step: name.clone() });
             }
         }
-        let consumed = |service: usize| {
+        let follows = |service: usize| {
             let before = &self.graph.before_service[service];
-            self.graph.after_step[index].iter().any(|after| before.contains(after))
+            let consumed = self.graph.after_step[index].iter().any(|after| before.contains(after));
+            !consumed && self.services[service].plan.follows_steps()
         };
-        let follows = |service: usize| self.services[service].plan.follows_steps() && !consumed(service);
         let bumped: Vec<usize> = self.graph.services_after(index).filter(|service| follows(*service)).collect();
         for service in bumped {
             self.services[service].bump(Why::Ran { step: name.clone() });
@@ -345,7 +346,7 @@ impl Core {
     fn good_step(&mut self, index: usize, run: RunId, name: Arc<str>, result: String, took: std::time::Duration) {
         let in_pass = self.step_passes(index);
         let step = &mut self.steps[index];
-        step.took = Some(took);
+        step.took.note(took);
         let took_ms = millis(took);
         self.journey.steps.push((name.clone(), took_ms));
         self.tell(Fact::StepDone { revision: self.revision, run, step: name, took_ms, result });
@@ -358,7 +359,7 @@ impl Core {
         self.ask_inputs(index);
     }
 
-    fn ask_inputs(&mut self, index: usize) {
+    pub(super) fn ask_inputs(&mut self, index: usize) {
         if matches!(self.steps[index].plan.inputs, Inputs::Tool(_)) {
             self.out.push(Effect::AskInputs { name: self.steps[index].plan.name.clone() });
         }

@@ -205,9 +205,9 @@ impl Core {
     /// Lets a batch count.
     pub(super) fn apply(&mut self, looked: Vec<(Pending, Verdict)>) {
         let mut changed = BTreeSet::new();
+        let mut same = BTreeSet::new();
         let mut first = self.now;
         let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
-        let any_same = looked.iter().any(|(_, verdict)| *verdict == Verdict::Same);
         let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
         if any_changed {
             self.revision = Revision(self.revision.0 + 1);
@@ -215,11 +215,14 @@ impl Core {
         for (path, verdict) in looked {
             match verdict {
                 Verdict::Owned => {}
-                Verdict::Same => self.rewritten(&path),
+                Verdict::Same => {
+                    self.rewritten(&path);
+                    same.insert(path.path);
+                }
                 Verdict::Changed | Verdict::Gone => {
                     first = first.min(path.first);
                     if path.concern.config {
-                        self.out.push(Effect::Reload);
+                        self.read_plan_again();
                         reads.insert(Arc::from("devloop"));
                     }
                     if verdict == Verdict::Gone {
@@ -232,7 +235,8 @@ impl Core {
                 }
             }
         }
-        let names = |paths: &BTreeSet<FilePath>| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        let names =
+            |paths: &BTreeSet<FilePath>| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
         if !changed.is_empty() {
             let settle = self.now.since(first);
             self.journey.settle = Some(settle);
@@ -243,8 +247,8 @@ impl Core {
                 settle_ms: super::fresh::millis(settle),
                 reads: reads.into_iter().collect(),
             });
-        } else if any_same {
-            self.tell(Fact::Unchanged { files: Vec::new(), why: "same content".to_owned() });
+        } else if !same.is_empty() {
+            self.tell(Fact::Unchanged { files: names(&same), why: "same content".to_owned() });
         }
     }
 
@@ -255,7 +259,9 @@ impl Core {
             None => Why::File(path.clone()),
         };
         for index in concern.steps.iter().copied() {
-            if by == Some(index) && self.steps[index].plan.generates {
+            // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`;
+            // but a formatter may have met a person's save, and has to have the last word.
+            if by == Some(index) && !self.plan.rewrites(index, path) {
                 continue;
             }
             self.suspect_loop(index, path);
@@ -360,7 +366,8 @@ impl Core {
     /// Whether a touched path that has not been judged yet concerns any of these steps or this service.
     pub(super) fn unsettled(&self, steps: impl Fn(usize) -> bool, service: Option<usize>) -> bool {
         let concerns = |path: &Pending| {
-            path.concern.steps.iter().any(|step| steps(*step))
+            (path.concern.config && service.is_some())
+                || path.concern.steps.iter().any(|step| steps(*step))
                 || service.is_some_and(|service| path.concern.services.contains(&service))
         };
         self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
@@ -381,6 +388,16 @@ impl Core {
             }
             self.steps[index].reads_roughly = !self.steps[index].is_idle();
         }
+        if let Some(index) = self.services.iter().position(|service| service.plan.name == name) {
+            let began = self.services[index].newest_began();
+            let missed = self.unread.iter().find(|(path, at)| {
+                began.is_some_and(|began| **at >= began) && self.plan.service_reads(index, path, Some(&reads))
+            });
+            if let Some((path, _)) = missed {
+                let why = Why::File(path.clone());
+                self.services[index].bump(why);
+            }
+        }
         self.reconsider();
     }
 
@@ -392,7 +409,8 @@ impl Core {
             return (known.as_deref() != Some(reads)).then_some(Why::Inputs);
         }
         let began = step.last_began;
-        let missed = self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(reads)));
+        let missed =
+            self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(reads)));
         missed.map(|(path, _)| Why::File(path.clone()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::why::Why;
+use super::{took::Took, why::Why};
 use crate::{
     model::{Artifact, Digest, FilePath, Report, Revision, RunId, Time},
     plan::{Port, Service, Swap},
@@ -42,8 +42,8 @@ pub(super) struct ServiceNode {
     pub(super) rewritten: Option<(FilePath, u8)>,
     /// When the first save came whose outcome is not known.
     pub(super) unresolved_since: Option<Time>,
-    /// How long its last good start took, until it was ready.
-    pub(super) took: Option<Duration>,
+    /// How long its good starts take, until it is ready.
+    pub(super) took: Took,
     /// Since when nothing keeps it from starting but files that have not settled.
     pub(super) unsettled_since: Option<Time>,
     /// What was last told about being out of date.
@@ -167,7 +167,7 @@ impl ServiceNode {
             in_vain: 0,
             rewritten: None,
             unresolved_since: Some(Time::ZERO),
-            took: None,
+            took: Took::default(),
             unsettled_since: None,
             told_stale: None,
         }
@@ -203,6 +203,11 @@ impl ServiceNode {
     /// The pause after the crash that has just been counted.
     pub(super) fn pause(&self) -> Duration {
         PAUSES[self.crashes.saturating_sub(1).min(PAUSES.len() - 1)]
+    }
+
+    /// When it was decided to start the newest instance.
+    pub(super) fn newest_began(&self) -> Option<Time> {
+        self.candidate().map(|candidate| candidate.began).or(self.live.as_ref().map(|live| live.began))
     }
 
     /// Whether the newest instance was starting at some moment from `first` to `last`.

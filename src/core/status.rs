@@ -157,7 +157,7 @@ impl Core {
             Outcome::Failed(report) => Some(report.clone()),
             Outcome::None | Outcome::Good => None,
         };
-        let took_ms = step.took.map(super::fresh::millis);
+        let took_ms = step.took.last().map(super::fresh::millis);
         StepStatus { name: step.plan.name.clone(), state, why, took_ms, report }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{breaker::Breaker, settle::Pending, why::Why};
+use super::{breaker::Breaker, settle::Pending, took::Took, why::Why};
 use crate::{
     model::{Artifact, Exit, FilePath, Report, RunId, Time},
     plan::{Learned, Step},
@@ -24,8 +24,8 @@ pub(super) struct StepNode {
     /// Runs in a row that were void only because this file was rewritten with what was in it.
     pub(super) rewritten: Option<(FilePath, u8)>,
     pub(super) breaker: Breaker,
-    /// How long its last good run took.
-    pub(super) took: Option<Duration>,
+    /// How long its good runs take.
+    pub(super) took: Took,
     /// When its last run began.
     pub(super) last_began: Time,
     /// From when to when its last run, or the look for a kept artifact, may have read files; no end while it goes on.
@@ -124,7 +124,7 @@ impl StepNode {
             in_vain: 0,
             rewritten: None,
             breaker: Breaker::default(),
-            took: None,
+            took: Took::default(),
             last_began: now,
             read: (now, Some(now)),
             reads_roughly: true,

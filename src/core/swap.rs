@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{Clue, Exit, Report, RunId, Time},
-    plan::{Restart, Swap},
+    plan::{Inputs, Restart, Swap},
 };
 
 /// So many instances may drain at a time; the oldest is stopped when one more comes.
@@ -187,7 +187,7 @@ impl Core {
         let limit = service.plan.drain.min(DRAIN_EXCLUSIVE);
         if let Some(live) = service.live.take() {
             service.leaving.push(Leaving { run: live.run, drains: Drains::Draining });
-            self.out.push(Effect::Drain { run: live.run, limit });
+            self.out.push(Effect::Drain { run: live.run, limit, uploads: service.plan.drain });
         }
         service.next = Next::Clearing { made, why, purpose };
     }
@@ -196,6 +196,10 @@ impl Core {
         let run = self.new_run();
         let service = &mut self.services[index];
         let plan = service.plan.clone();
+        if matches!(plan.inputs, Inputs::Tool(_)) {
+            // What it reads is asked again once it runs; until then rather too much counts than too little.
+            self.learned.remove(&plan.name);
+        }
         let swap = if service.is_exclusive() { "exclusive" } else { "overlap" };
         self.out.push(Effect::Tell(Fact::Starting {
             revision: made.revision,
@@ -225,6 +229,9 @@ impl Core {
         candidate.process = Some((now, pid, port));
         let plan = service.plan.clone();
         self.out.push(Effect::Tell(Fact::Probing { run, service: plan.name.clone(), pid, port }));
+        if matches!(plan.inputs, Inputs::Tool(_)) {
+            self.out.push(Effect::AskInputs { name: plan.name.clone() });
+        }
         self.out.push(Effect::Probe { run, service: plan });
     }
 
@@ -262,7 +269,7 @@ impl Core {
         let old = service.live.replace(live);
         service.good = Some(candidate.made.clone());
         service.in_vain = 0;
-        service.took = Some(now.since(candidate.began));
+        service.took.note(now.since(candidate.began));
         if service.failed.as_ref().is_some_and(|failed| failed.made.is_same(&candidate.made)) {
             service.failed = None;
         }
@@ -274,7 +281,7 @@ impl Core {
         let old = old.map(|old| old.run);
         service.leaving.extend(old.map(|run| Leaving { run, drains: Drains::Draining }));
         self.tell_live(index, &candidate, started, warning);
-        self.out.extend(old.map(|run| Effect::Drain { run, limit }));
+        self.out.extend(old.map(|run| Effect::Drain { run, limit, uploads: limit }));
         self.stop_oldest_draining(index);
     }
 

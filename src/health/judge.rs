@@ -12,7 +12,10 @@ use super::{
 };
 use crate::plan::{Health, Port};
 
+mod vocabulary;
 mod words;
+
+pub(super) use self::vocabulary::{Observation, Then, Work};
 
 /// A gateway's error of the application itself is waited out for this long.
 const GATEWAY: Duration = Duration::from_secs(5);
@@ -24,58 +27,6 @@ const NOT_HTTP: Duration = Duration::from_secs(3);
 const CLOSES: Duration = Duration::from_secs(10);
 /// What is asked beside the configured path has this long to answer.
 const ASIDE: Duration = Duration::from_secs(2);
-
-/// Something seen.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Observation {
-    /// Nobody can be connected to.
-    Refused,
-    /// These addresses can.
-    Open(Vec<SocketAddr>),
-    /// Who listens there.
-    Owner(Owner),
-    /// An answer to the last request.
-    Answer(Answer),
-    /// Something that is no answer.
-    NotHttp(Speech),
-    /// The connection was closed without an answer.
-    Closed,
-    /// The limit of the last request has passed.
-    NoAnswer,
-    /// The configured words were printed.
-    LogLine,
-    /// `READY=1`.
-    Signal,
-    /// It has lived for 500 ms.
-    Alive,
-    /// Where it listens, as far as the system tells.
-    Elsewhere(Vec<SocketAddr>),
-}
-
-/// Something to find out. One at a time.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Work {
-    /// Nothing: only signals count now.
-    Rest,
-    /// Connect to these addresses, at most two.
-    Knock { at: Vec<SocketAddr>, after: Duration },
-    /// Find out whose these are.
-    Owner { open: Vec<SocketAddr> },
-    /// Send one request, on a connection that is open already if there is one.
-    Ask { addr: SocketAddr, path: String, limit: Option<Duration> },
-}
-
-/// What an observation leads to.
-#[derive(Debug)]
-#[must_use]
-pub(super) enum Then {
-    /// Leave the work as it is.
-    GoOn,
-    /// Do this instead.
-    Do(Work),
-    /// Probing is over.
-    End(Outcome),
-}
 
 /// What the last observations have in common, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,8 +42,8 @@ pub(super) async fn of(open: Vec<SocketAddr>, leader: u32) -> Owner {
     let fallback = Owner::Instance(open.clone());
     let look = move || {
         let Some(port) = open.first().map(SocketAddr::port) else { return Owner::Instance(open) };
-        let listeners = sys::listeners_on(port);
         let family = sys::descendants(leader);
+        let listeners = sys::listeners_on_near(port, &family);
         weigh(&open, &listeners, &family, sys::command_line)
     };
     tokio::task::spawn_blocking(look).await.unwrap_or(fallback)

@@ -1,6 +1,6 @@
 //! What a program that did not come up says about the reason, in the words of many languages.
 
-use super::strip_escapes;
+use crate::escapes::strip_escapes;
 use crate::model::Clue;
 
 /// Any of these means that an address is taken. Lower case.

@@ -34,7 +34,7 @@ fn split(text: &str) -> Option<(&str, u32, Option<u32>, &str)> {
     let mut from = 0;
     while let Some(colon) = text[from..].find(':').map(|at| from + at) {
         from = colon + 1;
-        let Some((line, rest)) = text[from..].split_once(':') else { return None };
+        let (line, rest) = text[from..].split_once(':')?;
         let Some(line) = number(line) else { continue };
         let file = &text[..colon];
         if let Some((column, message)) = rest.split_once(':')

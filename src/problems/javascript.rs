@@ -108,13 +108,13 @@ struct Excerpt<'a> {
 
 /// What Node prints above an error: the place, the line of source, a caret below it, an empty line.
 fn excerpt<'a>(lines: &[&'a str]) -> Option<Excerpt<'a>> {
-    let (file, line, None) = generic::bare(lines[0])? else { return None };
+    let (file, line, None) = generic::bare(lines[0].strip_prefix("file://").unwrap_or(lines[0]))? else { return None };
     let caret =
         lines.iter().take(NEAR).position(|line| !line.is_empty() && line.trim_matches([' ', '\t', '^']).is_empty())?;
     let column = lines[caret].chars().position(|character| character == '^');
     let headline = (caret + 1..lines.len().min(caret + 4)).find(|at| lines[*at].contains("Error"))?;
     let column = column.and_then(|column| u32::try_from(column + 1).ok());
-    Some(Excerpt { file: file.strip_prefix("file://").unwrap_or(file), line, column, headline })
+    Some(Excerpt { file, line, column, headline })
 }
 
 fn is_frame(line: &str) -> bool {

@@ -1,14 +1,14 @@
 //! Places and messages out of what compilers and crashing programs print. Pure; does not know which files exist.
 
 mod clue;
-mod escapes;
 mod generic;
 mod go;
 mod javascript;
 mod python;
 mod rust;
 
-pub use self::{clue::clue, escapes::strip_escapes};
+pub use self::clue::clue;
+use crate::escapes::strip_escapes;
 use crate::model::Place;
 
 /// At most this many places are returned.

@@ -24,7 +24,6 @@ mod queue;
 mod tail;
 
 pub mod env;
-pub mod env_file;
 mod ports;
 mod signals;
 mod strays;
@@ -40,7 +39,6 @@ pub use self::{
     signals::{Asked, Signals, stop_self},
     spawn::GuardBinary,
     strays::{Session, Stray},
-    tail::without_escapes,
     taken::{Taken, who_has},
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! What the proxy is told from outside: where to listen, whom to answer, how long to hold. No behaviour.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -54,6 +54,10 @@ pub struct Limits {
     pub hold_cap: Duration,
     /// How long a request may find its live instance refusing connections before it gets 502.
     pub refused: Duration,
+    /// A look at the files (`Feeds::look`) that is younger than this is not repeated for another request.
+    pub look_age: Duration,
+    /// No request waits longer for a look.
+    pub look_wait: Duration,
     /// How long a background request of a loaded page waits for a save's outcome.
     pub background: Duration,
     /// Connections to one instance; tunnels and event streams do not count.
@@ -83,6 +87,8 @@ impl Default for Limits {
             kept_all: 64 * 1024 * 1024,
             hold_cap: Duration::from_secs(300),
             refused: Duration::from_secs(2),
+            look_age: Duration::from_millis(10),
+            look_wait: Duration::from_millis(500),
             background: Duration::from_secs(1),
             upstream: 64,
             upstream_wait: Duration::from_secs(5),
@@ -103,9 +109,14 @@ pub struct Feeds {
     pub gates: watch::Receiver<Gates>,
     /// The answer of `/.devloop/status`.
     pub status: watch::Receiver<Arc<serde_json::Value>>,
+    /// Makes sure that every save the OS has reported so far has reached the gates. None: they are taken as they are.
+    pub look: Option<Look>,
     /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
     pub waits_for: WaitsFor,
 }
+
+/// Resolves when every file event that the OS had before the call has had its effect on the gates.
+pub type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Tells who the process with this id is to the gate of the service with this name.
 pub type WaitsFor = Arc<dyn Fn(u32, &str) -> Caller + Send + Sync>;

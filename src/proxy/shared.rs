@@ -15,6 +15,7 @@ use super::{
     desk::Desk,
     host::Reach,
     instance::Instances,
+    lookout::Lookout,
     peers::Peers,
     settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
+    pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
     pub(super) peers: Peers,
     pub(super) budget: Arc<Budget>,
@@ -71,6 +73,7 @@ impl Shared {
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,
             status: feeds.status,
+            lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
             peers: Peers::start(),
             budget: Arc::new(Budget::new(limits.kept_each, limits.kept_all)),

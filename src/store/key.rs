@@ -137,16 +137,41 @@ fn is_named_in(name: &OsStr, command: &Resolved) -> bool {
     command.args.iter().any(|arg| arg.to_string_lossy().split('$').skip(1).any(begins))
 }
 
-/// The program's real file, size and time: an update of the compiler is a change. A program that is not found adds
-/// nothing; the run will fail and keep nothing.
+/// The program's real file, size and time: an update of the compiler is a change; and the files in a person's home that
+/// choose what it does. A program that is not found adds nothing; the run will fail and keep nothing.
 fn program(of: &Ingredients<'_>, hash: &mut Hash) {
-    let Some(found) = find(of) else { return };
-    let Ok(real) = fs::canonicalize(&found) else { return };
-    let Ok(info) = fs::metadata(&real) else { return };
-    hash.part("program", real.as_os_str().as_bytes());
-    hash.part("size", &info.len().to_le_bytes());
-    hash.part("time", &info.mtime().to_le_bytes());
-    hash.part("and", &info.mtime_nsec().to_le_bytes());
+    let Some(real) = find(of).and_then(|found| fs::canonicalize(found).ok()) else { return };
+    let settings = settings(of, &real);
+    for file in std::iter::once(real).chain(settings) {
+        let Ok(info) = fs::metadata(&file) else { continue };
+        hash.part("program", file.as_os_str().as_bytes());
+        hash.part("size", &info.len().to_le_bytes());
+        hash.part("time", &info.mtime().to_le_bytes());
+        hash.part("and", &info.mtime_nsec().to_le_bytes());
+    }
+}
+
+/// Where go keeps `go env -w`, and where rustup, which stands in for cargo and rustc, keeps which toolchain is meant and
+/// which version of it is there. Other stand-ins (pyenv, asdf, nvm) are only known by themselves.
+fn settings(of: &Ingredients<'_>, real: &Path) -> Vec<PathBuf> {
+    let variable =
+        |wanted: &str| of.environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| PathBuf::from(value));
+    let home = variable("HOME").unwrap_or_default();
+    match real.file_name().and_then(OsStr::to_str) {
+        Some("go") => {
+            let config = variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+            vec![config.join("go/env"), home.join("Library/Application Support/go/env")]
+        }
+        Some("rustup") => {
+            let rustup = variable("RUSTUP_HOME").unwrap_or_else(|| home.join(".rustup"));
+            let versions = fs::read_dir(rustup.join("update-hashes")).into_iter().flatten().flatten();
+            let mut files: Vec<PathBuf> = versions.map(|version| version.path()).collect();
+            files.sort();
+            files.push(rustup.join("settings.toml"));
+            files
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn find(of: &Ingredients<'_>) -> Option<PathBuf> {

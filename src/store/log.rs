@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -125,10 +125,7 @@ impl Writer {
                 self.counts.queued.fetch_sub(text.len(), Ordering::Relaxed);
                 self.note_dropped(&mut told);
                 self.write(&render(time, source.as_deref(), &text));
-                next = match entries.try_recv() {
-                    Ok(entry) => Some(entry),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = entries.try_recv().ok();
             }
             self.flush();
         }

@@ -14,3 +14,5 @@ pub use self::{
     },
     sockets::{Listener, have_left, listeners_on, listening, pid_of_peer, pids_of_peers},
 };
+
+pub use self::sockets::listeners_on_near;

@@ -13,7 +13,12 @@ pub struct Listener {
 
 /// Everything that listens on `port`. Empty where the OS does not tell.
 pub fn listeners_on(port: u16) -> Vec<Listener> {
-    imp::listeners(|addr| addr.port() == port)
+    listeners_on_near(port, &[])
+}
+
+/// The same, quickly if they are among these processes: the others are only looked through for what is left.
+pub fn listeners_on_near(port: u16, near: &[u32]) -> Vec<Listener> {
+    imp::listeners(|addr| addr.port() == port, near)
 }
 
 /// Where any of these processes listens. Empty where the OS does not tell.
@@ -44,6 +49,7 @@ pub fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
 mod imp {
     use std::{
         collections::{HashMap, HashSet},
+        io::{BufRead, BufReader},
         net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     };
 
@@ -61,23 +67,35 @@ mod imp {
         inode: u64,
     }
 
-    pub(super) fn listeners(wanted: impl Fn(SocketAddr) -> bool) -> Vec<Listener> {
-        let rows: Vec<Row> = table().into_iter().filter(|row| row.state == LISTEN && wanted(row.local)).collect();
-        if rows.is_empty() {
-            return Vec::new();
+    pub(super) fn listeners(wanted: impl Fn(SocketAddr) -> bool, near: &[u32]) -> Vec<Listener> {
+        let rows: Vec<Row> = listening_rows().into_iter().filter(|row| wanted(row.local)).collect();
+        let mut left: HashSet<u64> = rows.iter().map(|row| row.inode).collect();
+        let mut found = HashMap::new();
+        for pid in near {
+            let own = socket_inodes(*pid).into_iter().filter(|inode| left.remove(inode));
+            found.extend(own.map(|inode| (inode, *pid)).collect::<Vec<_>>());
         }
-        let inodes: HashSet<u64> = rows.iter().map(|row| row.inode).collect();
-        let owners = owners(&inodes);
-        rows.iter().map(|row| Listener { addr: row.local, pid: owners.get(&row.inode).copied() }).collect()
+        if !left.is_empty() {
+            found.extend(owners(&left));
+        }
+        rows.iter().map(|row| Listener { addr: row.local, pid: found.get(&row.inode).copied() }).collect()
     }
 
     pub(super) fn listening(pids: &[u32]) -> Vec<SocketAddr> {
         let inodes: HashSet<u64> = pids.iter().flat_map(|pid| socket_inodes(*pid)).collect();
-        table()
-            .into_iter()
-            .filter(|row| row.state == LISTEN && inodes.contains(&row.inode))
-            .map(|row| row.local)
-            .collect()
+        listening_rows().into_iter().filter(|row| inodes.contains(&row.inode)).map(|row| row.local).collect()
+    }
+
+    /// The kernel lists listening sockets before all others, which may be thousands: the rest is not read.
+    fn listening_rows() -> Vec<Row> {
+        let mut rows = Vec::new();
+        for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+            let Ok(file) = std::fs::File::open(file) else { continue };
+            // small reads: the kernel makes no more lines than are asked for
+            let lines = BufReader::with_capacity(256, file).lines().skip(1).map_while(Result::ok);
+            rows.extend(lines.map_while(|line| row(&line)).take_while(|row| row.state == LISTEN));
+        }
+        rows
     }
 
     pub(super) fn pid_of_peer(local: SocketAddr, peer: SocketAddr) -> Option<u32> {
@@ -189,7 +207,7 @@ mod imp {
 
     use super::Listener;
 
-    pub(super) fn listeners(_wanted: impl Fn(SocketAddr) -> bool) -> Vec<Listener> {
+    pub(super) fn listeners(_wanted: impl Fn(SocketAddr) -> bool, _near: &[u32]) -> Vec<Listener> {
         Vec::new()
     }
 
@@ -222,6 +240,7 @@ mod tests {
             let addr = listener.local_addr().unwrap();
             let found = listeners_on(addr.port());
             assert!(found.contains(&Listener { addr, pid: Some(std::process::id()) }), "{found:?}");
+            assert_eq!(listeners_on_near(addr.port(), &[std::process::id()]), found);
             assert!(listening(&[std::process::id()]).contains(&addr));
         }
     }

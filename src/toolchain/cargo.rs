@@ -269,11 +269,12 @@ impl Answer {
         let folder = package.folder();
         self.file(&package.manifest_path);
         self.file(&folder.join("build.rs"));
-        for target in &package.targets {
+        let aside =
+            |target: &&Target| target.kind.iter().any(|kind| matches!(kind.as_str(), "test" | "bench" | "example"));
+        for target in package.targets.iter().filter(|target| beside == Beside::Everything || !aside(target)) {
             self.file(&target.src_path);
-            let aside = target.kind.iter().any(|kind| matches!(kind.as_str(), "test" | "bench" | "example"));
             let source = target.src_path.parent().filter(|source| *source != folder);
-            if let Some(source) = source.filter(|_| !aside) {
+            if let Some(source) = source.filter(|_| !aside(&target)) {
                 self.pattern(source, "**");
             }
         }

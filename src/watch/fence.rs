@@ -29,6 +29,8 @@ struct Cookie {
 pub(super) enum Purpose {
     /// The fence of this run.
     Run(RunId),
+    /// Somebody wants to be sure that everything is in.
+    Look(u64),
     /// To see whether events come.
     Trial,
 }

@@ -19,6 +19,8 @@ pub struct Mail {
     pub touches: Vec<Touch>,
     /// The runs whose fences have passed.
     pub fences: Vec<RunId>,
+    /// The looks (`Watcher::look`) that have passed, in the same way.
+    pub looks: Vec<u64>,
     /// git began (`true`) or ended a change of the work tree; the newest state.
     pub git_lock: Option<bool>,
     /// What a person should know.
@@ -28,7 +30,11 @@ pub struct Mail {
 impl Mail {
     /// Whether nothing came.
     pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.fences.is_empty() && self.git_lock.is_none() && self.notes.is_empty()
+        self.touches.is_empty()
+            && self.fences.is_empty()
+            && self.looks.is_empty()
+            && self.git_lock.is_none()
+            && self.notes.is_empty()
     }
 }
 
@@ -85,6 +91,11 @@ impl Mailbox {
 
     pub(super) fn fence(&self, run: RunId) {
         locked(&self.inside).mail.fences.push(run);
+        self.bell.notify_one();
+    }
+
+    pub(super) fn look(&self, number: u64) {
+        locked(&self.inside).mail.looks.push(number);
         self.bell.notify_one();
     }
 

@@ -248,9 +248,11 @@ impl Books {
             || since(self.learned.get(name))
             || since(self.asked_for.get(name))
             || reasons.files.iter().any(|file| since(self.changed.get(file)) || during(self.touched.get(file)))
-            || reasons.blind.iter().filter_map(|step| self.starts.get(step)).any(|blind| {
-                blind.at > last.at || blind.concluded.is_some_and(|(at, _)| at > last.at)
-            });
+            || reasons
+                .blind
+                .iter()
+                .filter_map(|step| self.starts.get(step))
+                .any(|blind| blind.at > last.at || blind.concluded.is_some_and(|(at, _)| at > last.at));
         assert!(because, "`{name}` starts again and nothing that it reads has changed");
     }
 

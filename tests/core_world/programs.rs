@@ -78,7 +78,8 @@ pub fn step_result(step: &Step, read: &BTreeMap<FilePath, Content>, others: &[Co
     let is_tool = matches!(step.inputs, Inputs::Tool(_));
     let with_note = read.get(Path::new("lib.rs")).is_some_and(|content| includes_note(*content));
     let seen = read.iter().filter(|(file, _)| !is_tool || with_note || ***file != *Path::new("note.txt"));
-    let seen = seen.map(|(file, content)| if is_source(file) && !is_formatter(step) { coarse(*content) } else { *content });
+    let seen =
+        seen.map(|(file, content)| if is_source(file) && !is_formatter(step) { coarse(*content) } else { *content });
     mix(seen.chain(others.iter().copied()).chain([text(&step.run.text)]))
 }
 
@@ -152,7 +153,8 @@ impl World {
         let mut others: Vec<Content> = spawn.artifacts.iter().map(|artifact| self.artifacts[&artifact.run]).collect();
         let (files, blind, length) = match &spawn.program {
             Program::Step(step) => {
-                let index = self.plan.steps.iter().position(|other| other.name == step.name).expect("it is in the plan");
+                let index =
+                    self.plan.steps.iter().position(|other| other.name == step.name).expect("it is in the plan");
                 (self.read_by_step(index), self.blind_before_step(index), 5 + self.random(400))
             }
             Program::Service(service) => {
@@ -184,14 +186,7 @@ impl World {
                 self.later(length, Happening::Comes { run });
             }
         }
-        let process = Process {
-            spawn,
-            read: BTreeMap::new(),
-            others,
-            ready: false,
-            stopping: false,
-            cursed,
-        };
+        let process = Process { spawn, read: BTreeMap::new(), others, ready: false, stopping: false, cursed };
         self.processes.insert(run, process);
     }
 
@@ -295,7 +290,7 @@ impl World {
             Effect::Fence { run } => self.in_order(soon, Happening::ToCore(Event::Fenced { run })),
             Effect::Examine { run, step, touched } => self.examine(run, &step, touched, soon),
             Effect::Stop { run, how } => self.stop(run, how),
-            Effect::Drain { run, limit } => {
+            Effect::Drain { run, limit, .. } => {
                 assert!(!self.is_open_to(run), "an instance is drained while the gate is open to it");
                 let limit = limit.as_millis() as u64;
                 let takes = if self.random(12) == 0 { limit } else { self.random(limit.min(300)) };
@@ -338,7 +333,8 @@ impl World {
         let own: BTreeSet<FilePath> = outputs(step).into_iter().collect();
         let foreign = touched.into_iter().filter(|file| !own.contains(file)).collect();
         let looked: Vec<_> = own.into_iter().map(|path| self.look(path)).collect();
-        let changed = looked.into_iter().filter(|(_, verdict)| *verdict != Verdict::Same).map(|(path, _)| path).collect();
+        let changed =
+            looked.into_iter().filter(|(_, verdict)| *verdict != Verdict::Same).map(|(path, _)| path).collect();
         let artifact = self.artifacts.get(&run).filter(|_| step.makes_artifact).map(|content| Artifact {
             step: step.name.clone(),
             run,

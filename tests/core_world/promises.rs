@@ -62,7 +62,9 @@ impl World {
             books.effect(effect, |name| self.reasons(name));
         }
         for service in &self.plan.services {
-            let of = |run: &&RunId| self.processes.get(run).and_then(|p| p.service()).is_some_and(|s| s.name == service.name);
+            let of = |run: &&RunId| {
+                self.processes.get(run).and_then(|p| p.service()).is_some_and(|s| s.name == service.name)
+            };
             assert!(books.draining.iter().filter(of).count() <= 2, "too many of `{}` drain", service.name);
         }
         self.books = books;
@@ -82,7 +84,8 @@ impl World {
     pub fn check_order(&self, spawn: &Spawn) {
         match &spawn.program {
             Program::Step(step) => {
-                let index = self.plan.steps.iter().position(|other| other.name == step.name).expect("it is in the plan");
+                let index =
+                    self.plan.steps.iter().position(|other| other.name == step.name).expect("it is in the plan");
                 let running = self.running_steps();
                 assert!(!running.contains(&step.name), "two runs of `{}` overlap", step.name);
                 for process in self.processes.values() {
@@ -236,7 +239,9 @@ impl World {
                     assert_eq!(*stale, None, "`{name}` is called stale and is not");
                 }
                 (Gate::Open { stale, .. }, None) => assert!(stale.is_some(), "`{name}` is stale and that is not said"),
-                (Gate::Failed { .. }, None) => assert!(!self.could_serve(name), "the last good `{name}` does not serve"),
+                (Gate::Failed { .. }, None) => {
+                    assert!(!self.could_serve(name), "the last good `{name}` does not serve")
+                }
                 (gate, Some(_)) => panic!("`{name}` could be live and is {gate:?}"),
                 (Gate::Holding { .. }, None) => unreachable!("it is calm"),
             }
@@ -269,4 +274,3 @@ impl World {
         assert!(self.left, "it never leaves");
     }
 }
-

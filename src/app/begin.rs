@@ -1,0 +1,200 @@
+//! The beginning: the rooms are opened, from the ground up, and what was found is told.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use tokio::sync::{
+    mpsc::{self, UnboundedSender},
+    oneshot, watch,
+};
+
+use super::{
+    App, Awaited, Happening, Leaving, Options, carry, lock,
+    show::{self, Show},
+};
+use crate::{
+    core::{Core, fact::Fact},
+    error::{Colour, Problem},
+    plan::{Plan, Port},
+    process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
+    proxy::{Caller, Feeds, Limits, Look, Proxy, Rules, ServiceRoute, Settings, WaitsFor},
+    store::Store,
+    sys::{self, Clock},
+    ui::Format,
+    watch::Watcher,
+};
+
+impl App {
+    pub(super) async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
+        let clock = Clock::start();
+        let signals = Signals::new().map_err(|error| Problem::new("cannot listen to signals").caused_by(error))?;
+        let plan = Arc::new(options.plan);
+        let sessions: PathBuf = store.folder().join("sessions");
+        let strays = Session::sweep(&sessions);
+        let session = Session::begin(&sessions)
+            .map_err(|error| Problem::new(format!("cannot write to `{}`", sessions.display())).caused_by(error))?;
+        let guard =
+            GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
+        let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
+        let (inbox, happenings) = mpsc::unbounded_channel();
+        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock);
+        let warn = showing.teller(clock);
+        let log = store.log(move |text| warn.note(text));
+        let setup = Setup { guard, session: session.id().to_owned(), window: window() };
+        let notices = inbox.clone();
+        let programs = Programs::new(
+            setup,
+            move |notice| _ = notices.send(Happening::Notice(notice)),
+            show::sink(lines, ears.clone(), log.clone()),
+        );
+        let core = Core::new(plan.clone(), &store.exclusive());
+        let (gates, gates_out) = watch::channel(core.gates());
+        let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
+        let awaited = Awaited::default();
+        let feeds = Feeds {
+            gates: gates_out,
+            status: status_out,
+            look: Some(looks(inbox.clone())),
+            waits_for: who_asks(programs.clone(), awaited.clone()),
+        };
+        let proxy = begin_proxy(&plan, &session, feeds).await?;
+        let ports = Ports::new();
+        keep_off(&ports, &plan, proxy.as_deref());
+        let mut app = App {
+            clock,
+            core,
+            plan,
+            reload: options.reload,
+            until: options.until,
+            terminal: options.terminal,
+            colours: match options.format {
+                Format::Plain(Colour::Always) => Colours::Wanted,
+                Format::Plain(Colour::Never) | Format::Json => Colours::AsItIs,
+            },
+            os_env: Arc::new(sys::environment()),
+            session,
+            store,
+            log,
+            watcher,
+            mailbox,
+            programs,
+            ports,
+            proxy,
+            gates,
+            status,
+            awaited,
+            ears,
+            runs: HashMap::new(),
+            keys: carry::Keys::default(),
+            inbox,
+            happenings,
+            showing,
+            looks: HashMap::new(),
+            look: 0,
+            leaving: Leaving::No,
+        };
+        app.recall();
+        app.greet(&strays);
+        Ok((app, signals))
+    }
+
+    /// Gives the core what earlier sessions know about durations.
+    fn recall(&mut self) {
+        let names =
+            self.plan.steps.iter().map(|step| &step.name).chain(self.plan.services.iter().map(|node| &node.name));
+        for name in names {
+            if let Some(took) = self.store.estimate(name) {
+                self.core.recall(name, took);
+            }
+        }
+    }
+
+    /// Tells where it listens and what was found at the start.
+    fn greet(&mut self, strays: &[Stray]) {
+        for note in self.store.notes().to_vec() {
+            self.note(note, None);
+        }
+        for stray in strays {
+            self.note(
+                format!("ended `{}` (pid {}), left behind by an earlier devloop", stray.command, stray.pid),
+                None,
+            );
+        }
+        if let Some(proxy) = self.proxy.clone() {
+            for note in proxy.notes() {
+                self.note(note, None);
+            }
+            let addresses = proxy.addresses();
+            if let Some(first) = addresses.first() {
+                let url = match first.ip().is_loopback() {
+                    true => format!("http://localhost:{}", first.port()),
+                    false => format!("http://{first}"),
+                };
+                let addresses = addresses.iter().map(ToString::to_string).collect();
+                self.tell(Fact::Listening { url, addresses });
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, text: String, hint: Option<String>) {
+        self.tell(Fact::Note { text, hint });
+    }
+}
+
+/// The size of our terminal, less the names that are printed before every line.
+pub(super) fn window() -> WindowSize {
+    let (columns, rows) = crossterm::terminal::size().unwrap_or((100, 40));
+    WindowSize { rows, columns: columns.saturating_sub(24).max(40) }
+}
+
+async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
+    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
+    if !wanted {
+        return Ok(None);
+    }
+    let settings = Settings {
+        listen: plan.proxy.listen.clone(),
+        rules: rules(plan),
+        project: plan.name.clone(),
+        token: session.id().to_owned(),
+        limits: Limits::default(),
+    };
+    Ok(Some(Arc::new(Proxy::start(settings, feeds).await?)))
+}
+
+pub(super) fn rules(plan: &Plan) -> Rules {
+    let services = plan
+        .services
+        .iter()
+        .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
+    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
+}
+
+/// Ports that are never given to instances: the proxy's, and those that services have fixed.
+pub(super) fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
+    let own = proxy.map(Proxy::addresses).unwrap_or_default();
+    own.iter().for_each(|address| ports.never(address.port()));
+    for service in &plan.services {
+        if let Port::Fixed(port) = service.port {
+            ports.never(port);
+        }
+    }
+}
+
+/// How the proxy makes sure that the gates know of every save so far.
+fn looks(inbox: UnboundedSender<Happening>) -> Look {
+    Arc::new(move || {
+        let (done, wait) = oneshot::channel();
+        _ = inbox.send(Happening::Look(done));
+        // A loop that has ended looks at nothing any more.
+        Box::pin(async move { _ = wait.await })
+    })
+}
+
+/// Who a process is to a gate, for the proxy.
+fn who_asks(programs: Programs, awaited: Awaited) -> WaitsFor {
+    Arc::new(move |pid, service| match programs.owner_of(pid) {
+        None => Caller::Stranger,
+        Some(run) if lock(&awaited).get(service).is_some_and(|runs| runs.contains(&run)) => Caller::AwaitedByThisGate,
+        Some(_) => Caller::Ours,
+    })
+}
