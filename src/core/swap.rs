@@ -70,7 +70,12 @@ impl Core {
     /// What the newest instance is to be made of.
     fn target(&self, index: usize) -> MadeOf {
         let service = &self.services[index];
-        MadeOf { artifacts: self.artifacts(&service.plan.uses), bumps: service.bumps, revision: self.revision }
+        MadeOf {
+            plan: service.plan.clone(),
+            artifacts: self.artifacts(&service.plan.uses),
+            bumps: service.bumps,
+            revision: self.revision,
+        }
     }
 
     /// Whether an instance of this is live or on its way, or has been tried in vain.

@@ -109,7 +109,7 @@ impl Books {
         self.planned = self.clock;
         self.heard.clear();
         let same = |name: &Arc<str>| {
-            let find = |plan: &Plan| plan.services.iter().find(|node| node.name == *name).cloned();
+            let find = |plan: &Plan| plan.services.iter().find(|node| node.name == *name).map(|node| node.run.clone());
             find(old).is_some() && find(old) == find(new)
         };
         self.exclusive.retain(same);
@@ -175,8 +175,9 @@ impl Books {
                 self.names.insert(spawn.run, name.clone());
                 let digests = spawn.artifacts.iter().map(|artifact| artifact.digest).collect();
                 if self.restarts.contains_key(&spawn.run) {
-                    let start = Start { at: self.clock, concluded: None, artifacts: digests };
-                    self.starts.insert(name.clone(), start);
+                    // What was a reason before to start something newer still is.
+                    let start = self.starts.entry(name.clone()).or_default();
+                    (start.artifacts, start.concluded) = (digests, None);
                 } else if told {
                     self.begins(name, digests, reasons(name));
                 }
