@@ -1,5 +1,5 @@
 //! Waiting at the gate: who waits, for what, how long, and what he is told if it was in vain.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 mod proxy_support;
 

@@ -1,10 +1,11 @@
 //! No request is lost: swaps, races on kept connections, programs that die. And none is sent twice that must not be.
-#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
 mod proxy_support;
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,7 +14,10 @@ use std::{
 };
 
 use proxy_support::{App, Rest, Stage, Wire, failed, get, holding, ok, open, until, within};
-use tokio::{io::AsyncWriteExt, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+};
 
 /// The second request on a connection is never answered; how it ends is the question.
 #[derive(Clone, Copy)]
@@ -28,7 +32,7 @@ async fn one_request_a_connection(ending: Ending) -> App {
         let Ok(request) = wire.message(Rest::None).await else { return };
         wire.send(ok(request.target())).await;
         match ending {
-            Ending::FinBeforeRead => return,
+            Ending::FinBeforeRead => {}
             Ending::FinAfterRead => drop(wire.message(Rest::None).await),
             Ending::Reset => {
                 let _ = wire.more().await;
@@ -160,6 +164,20 @@ async fn an_answer_that_has_begun_is_neither_replayed_nor_ended_cleanly() {
         assert!(wire.reply().await.is_err(), "{head}");
         assert_eq!(app.connections(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_head_is_an_answer_that_has_begun() {
+    let app = App::raw(|mut wire, _| async move {
+        let _ = wire.message(Rest::None).await;
+        wire.send("HTTP/1.1 200 OK\r\nContent-").await;
+    })
+    .await;
+    let stage = Stage::new().await;
+    stage.open(app.addr);
+    let reply = stage.get("/").await;
+    assert_eq!((reply.status(), reply.header("x-devloop")), (502, Some("upstream-died")));
+    assert_eq!(app.connections(), 1);
 }
 
 /// Where only the end of the connection ends the answer, a clean end would be a lie.
@@ -305,7 +323,7 @@ async fn swaps_as_fast_as_possible_cost_no_request() {
             }
         });
     }
-    for swap in 1..600 {
+    for swap in 1..300 {
         let old = run;
         if swap % 3 == 0 {
             stage.gate(holding());
@@ -414,4 +432,58 @@ async fn a_request_held_across_many_gates_is_sent_once() {
     stage.gate(open(run));
     assert_eq!(wire.reply().await.unwrap().text(), "a");
     assert_eq!(app.count(), 1);
+}
+
+/// A program that reads one upload of `length` bytes, and tells once the first byte of it is there.
+async fn uploaded_to(length: usize) -> (SocketAddr, tokio::sync::oneshot::Receiver<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("it is bound");
+    let (begun, first) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("the proxy connects");
+        let mut read = vec![0; 64 * 1024];
+        let mut all = stream.read(&mut read).await.expect("it sends");
+        begun.send(()).expect("the test waits");
+        while all < length {
+            all += stream.read(&mut read).await.expect("it sends").max(1);
+        }
+        stream.write_all(&ok("old")).await.expect("it listens");
+    });
+    (addr, first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_still_moves_may_go_on_after_the_limit_and_one_that_stands_still_may_not() {
+    const HEAD: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+    let (old, first) = uploaded_to(1_000_000).await;
+    let (limit, uploads) = (Duration::from_secs(1), Duration::from_secs(60));
+    let new = App::named("new").await;
+    let stage = Stage::new().await;
+    let run = stage.open(old);
+    let mut upload = stage.connect().await;
+    upload.send(HEAD).await;
+    upload.send("x".repeat(100_000)).await;
+    first.await.unwrap();
+    stage.open(new.addr);
+    let mut drained = std::pin::pin!(stage.proxy.drain_uploads(run, limit, uploads));
+    for _ in 0..8 {
+        upload.send("x".repeat(100_000)).await;
+        tokio::select! {
+            () = &mut drained => panic!("an upload that moves was given up"),
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+    }
+    upload.send("x".repeat(100_000)).await;
+    within(drained).await;
+    assert_eq!(stage.proxy.in_flight(run), 0);
+    assert_eq!(upload.reply().await.unwrap().text(), "old");
+
+    let (stuck, first) = uploaded_to(1_000_000).await;
+    let run = stage.open(stuck);
+    let mut upload = stage.connect().await;
+    upload.send(HEAD).await;
+    first.await.unwrap();
+    stage.open(new.addr);
+    within(stage.proxy.drain_uploads(run, limit, Duration::from_secs(600))).await;
+    assert_eq!(stage.proxy.in_flight(run), 1);
 }

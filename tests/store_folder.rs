@@ -75,10 +75,10 @@ fn the_folder_ignores_itself_in_git() {
 fn a_second_devloop_is_told_the_pid_of_the_first_and_how_to_reach_it() {
     let project = Project::new();
     let store = project.open();
-    let problem = Store::open(&project.root).unwrap_err();
+    let problem = Store::open(&project.root).unwrap_err().problem().clone();
     let pid = std::process::id();
     assert_eq!(problem.message, format!("devloop is already running in this project (pid {pid})"));
-    assert!(problem.hint.unwrap().contains("devloop attach"));
+    assert!(problem.hint.unwrap().contains(&format!("kill {pid}")));
     drop(store);
     project.open();
 }
@@ -101,7 +101,7 @@ fn a_killed_devloop_does_not_keep_the_lock() {
     let mut holder = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("held")));
-    let problem = Store::open(&project.root).unwrap_err();
+    let problem = Store::open(&project.root).unwrap_err().problem().clone();
     assert!(problem.message.contains(&format!("(pid {})", holder.id())), "{problem:?}");
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -347,7 +347,7 @@ fn a_state_that_leads_out_of_the_folder_is_not_followed() {
 fn a_file_in_the_way_is_said() {
     let project = Project::new();
     fs::write(project.root.join(".devloop"), "").unwrap();
-    let problem = Store::open(&project.root).unwrap_err();
+    let problem = Store::open(&project.root).unwrap_err().problem().clone();
     assert!(problem.message.contains(".devloop") && problem.hint.is_some(), "{problem:?}");
 }
 
@@ -430,7 +430,7 @@ fn a_read_only_disk_is_said() {
     let Some(_disk) = Small::mount(&project.root) else { return };
     let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(&project.root).status().unwrap();
     assert!(remount.success());
-    let problem = Store::open(&project.root).unwrap_err();
+    let problem = Store::open(&project.root).unwrap_err().problem().clone();
     assert!(problem.hint.as_deref().unwrap().contains("writable"), "{problem:?}");
 }
 

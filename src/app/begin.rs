@@ -36,7 +36,7 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
-        let Show { showing, lines, ears } = show::begin(options.format, &plan);
+        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock);
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };

@@ -164,7 +164,6 @@ impl App {
     async fn run(mut self, mut signals: Signals) -> Ending {
         self.handle(Event::Tick);
         loop {
-            self.publish_status();
             let deadline = self.core.deadline().map(|time| self.clock.instant(time));
             tokio::select! {
                 asked = signals.next() => self.asked(asked).await,
@@ -225,6 +224,7 @@ impl App {
                         None,
                     );
                 }
+                self.seal(run);
                 let (report, clue) = self.last_words(tail);
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
@@ -257,6 +257,8 @@ impl App {
             *known = gates;
             differs
         });
+        // Who is told of something finds it in the status.
+        self.publish_status();
         for effect in effects {
             self.carry_out(effect);
         }

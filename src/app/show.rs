@@ -74,14 +74,13 @@ impl Showing {
     }
 }
 
-/// Begins to print.
-pub(super) fn begin(format: Format, plan: &Plan) -> Show {
+/// Begins to print, with the times of `clock`.
+pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
     let (facts, told) = unbounded_channel();
     let (lines, reader) = queue();
     let names: Vec<Arc<str>> = plan.steps.iter().map(|step| step.name.clone()).collect();
     let names: Vec<Arc<str>> = names.into_iter().chain(plan.services.iter().map(|node| node.name.clone())).collect();
     let runtime = tokio::runtime::Handle::current();
-    let clock = Clock::start();
     let thread = std::thread::Builder::new().name("print".to_owned()).spawn(move || {
         let printer = Printer::new(BufWriter::new(io::stdout()), format, names);
         runtime.block_on(print(printer, told, reader, clock));

@@ -229,8 +229,10 @@ pub enum Effect {
     Drain {
         /// The instance.
         run: RunId,
-        /// After this time it is drained whatever is left.
+        /// After this time it is drained whatever is left, ...
         limit: Duration,
+        /// ... but uploads that still move may go on until then.
+        uploads: Duration,
     },
     /// Write down that this service can only be replaced exclusively.
     RememberExclusive {

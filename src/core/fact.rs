@@ -79,7 +79,7 @@ pub enum Fact {
         /// What to show.
         report: Report,
     },
-    /// A run was stopped because a change made its result useless.
+    /// A change made the result of a run useless: it was stopped, unless it had just ended.
     Cancelled {
         /// Its run.
         run: RunId,
@@ -88,7 +88,7 @@ pub enum Fact {
         /// Which change.
         why: String,
     },
-    /// A run succeeded, but something it reads was written meanwhile: it is repeated.
+    /// A run ended, but something it reads was written meanwhile: it is repeated.
     Void {
         /// Its run.
         run: RunId,

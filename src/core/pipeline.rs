@@ -38,6 +38,7 @@ impl Core {
         let step = &self.steps[index];
         step.is_idle()
             && step.dirty.is_some()
+            && self.orphans.is_empty()
             && step.breaker.until().is_none_or(|until| until <= self.now)
             && self.graph.before_step[index].iter().all(|before| self.steps[*before].is_clean())
             && self.graph.after_step[index].iter().all(|after| self.steps[*after].is_idle())
@@ -61,27 +62,39 @@ impl Core {
         let run = self.new_run();
         let now = self.now;
         let artifacts = self.artifacts(&self.graph.uses[index]);
+        let is_known = self.key_tells_all(index);
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
+        step.read = (now, None);
         step.unsettled_since = None;
         let plan = step.plan.clone();
-        let reuse = !matches!(why, Why::Person | Why::Void(_));
+        let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
         if plan.makes_artifact && plan.cache != Cache::Off {
-            step.activity = Activity::LookingUp { run, began: now, why };
+            let known = self.learned.get(&plan.name).cloned();
+            step.activity = Activity::LookingUp { run, began: now, why, known };
             self.out.push(Effect::LookUp { run, step: plan, artifacts, reuse });
         } else {
             self.spawn_step(index, run, why);
         }
     }
 
+    /// Whether a kept artifact of the same key is all that a run would make: it would write nothing else, and nothing is
+    /// hidden from the key by a step before it that does not say what it changes.
+    fn key_tells_all(&self, index: usize) -> bool {
+        let plan = &self.steps[index].plan;
+        let writes_else = !plan.outputs.is_empty() || plan.generates;
+        !writes_else && !plan.after.iter().any(|before| self.steps[*before].plan.is_blind())
+    }
+
     fn spawn_step(&mut self, index: usize, run: RunId, why: Why) {
-        self.forget_learned(index);
         let artifacts = self.artifacts(&self.graph.uses[index]);
         let (now, revision) = (self.now, self.revision);
         let step = &mut self.steps[index];
         let plan = step.plan.clone();
         step.last_began = now;
+        step.found_by = None;
+        step.reads_roughly = true;
         self.out.push(Effect::Tell(Fact::StepStarted { revision, run, step: plan.name.clone(), why: why.to_string() }));
         step.activity = Activity::Running { run, began: now, why, stopping: Stopping::No };
         self.out.push(Effect::Spawn(Spawn { run, revision, program: Program::Step(plan), artifacts }));
@@ -95,11 +108,13 @@ impl Core {
     pub(super) fn looked_up(&mut self, run: RunId, found: Option<Artifact>) {
         let Some(index) = self.step_of(run) else { return };
         let step = &mut self.steps[index];
-        let Activity::LookingUp { why, .. } = std::mem::replace(&mut step.activity, Activity::Idle) else {
-            return;
-        };
+        let Activity::LookingUp { why, known, .. } = &step.activity else { return };
+        let (why, known) = (why.clone(), known.clone());
+        step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
+                step.read.1 = Some(self.now);
+                step.found_by = Some(known);
                 step.outcome = Outcome::Good;
                 step.in_vain = 0;
                 let name = step.plan.name.clone();
@@ -160,10 +175,10 @@ impl Core {
     /// A step's program has ended.
     pub(super) fn step_exited(&mut self, index: usize, exit: Exit, report: Report) {
         let step = &mut self.steps[index];
-        let Activity::Running { run, began, why, stopping } = std::mem::replace(&mut step.activity, Activity::Idle)
-        else {
-            return;
-        };
+        let Activity::Running { run, began, stopping, .. } = &step.activity else { return };
+        let (run, began, stopping) = (*run, *began, stopping.clone());
+        step.activity = Activity::Idle;
+        step.read.1 = Some(self.now);
         match stopping {
             Stopping::Useless => {}
             Stopping::TimedOut => {
@@ -178,7 +193,6 @@ impl Core {
                     let title = format!("step `{}` failed: {exit}", step.plan.name);
                     End::Bad { exit, report: Report { title, ..report } }
                 };
-                drop(why);
                 step.activity = Activity::Ended { run, began, end, stage: Stage::Fencing };
                 self.out.push(Effect::Fence { run });
             }
@@ -190,6 +204,7 @@ impl Core {
         let Some(index) = self.step_of(run) else { return };
         let Activity::Ended { began, end, stage: Stage::Fencing, .. } = &self.steps[index].activity else { return };
         let (began, end) = (*began, end.clone());
+        self.steps[index].read.1 = Some(self.now);
         let stage = match end {
             End::Bad { .. } => Stage::Waiting { result: String::new(), took: self.now.since(began) },
             End::Good => {
@@ -240,8 +255,7 @@ impl Core {
         if let Some(artifact) = artifact {
             self.replace_artifact(index, artifact);
         }
-        let plan = self.steps[index].plan.clone();
-        if plan.outputs.is_empty() && !plan.makes_artifact && !plan.generates {
+        if self.steps[index].plan.is_blind() {
             self.spread_unknown(index);
         }
     }
@@ -307,10 +321,15 @@ impl Core {
         let void = step.dirty.as_ref().filter(|_| !passes).map(|dirty| dirty.why.clone());
         if let Some(why) = &void {
             step.in_vain = step.in_vain.saturating_add(1);
-            if let Why::Void(file) = why {
-                let file = file.display().to_string();
-                self.out.push(Effect::Tell(Fact::Void { run, step: name.clone(), file }));
-            }
+            self.out.push(Effect::Tell(match why {
+                Why::Void(file) | Why::File(file) | Why::Output { path: file, .. } => {
+                    Fact::Void { run, step: name.clone(), file: file.display().to_string() }
+                }
+                other => Fact::Cancelled { run, name: name.clone(), why: other.to_string() },
+            }));
+        }
+        if void.is_none() {
+            step.rewritten = None;
         }
         match end {
             End::Bad { exit, report } if void.is_none() => self.fail_step(index, run, began, exit, report),
@@ -328,7 +347,6 @@ impl Core {
         let in_pass = self.step_passes(index);
         let step = &mut self.steps[index];
         step.took.note(took);
-        step.rewritten = None;
         let took_ms = millis(took);
         self.journey.steps.push((name.clone(), took_ms));
         self.tell(Fact::StepDone { revision: self.revision, run, step: name, took_ms, result });
@@ -355,6 +373,7 @@ impl Core {
         step.outcome = Outcome::Failed(Arc::new(report.clone()));
         let name = step.plan.name.clone();
         self.tell(Fact::StepFailed { revision, run, step: name, exit, took_ms, report });
+        self.ask_inputs(index);
     }
 
     /// The moment at which time itself changes something for this step.

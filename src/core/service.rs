@@ -179,6 +179,18 @@ impl ServiceNode {
         self.why = why;
     }
 
+    /// Why an instance of this is to replace the last one that was live.
+    pub(super) fn why_start(&self, target: &MadeOf) -> Why {
+        match &self.good {
+            Some(good) if good.bumps == target.bumps => {
+                let old = good.artifacts.iter().map(|artifact| artifact.digest);
+                let changed = target.artifacts.iter().zip(old).find(|(new, old)| new.digest != *old);
+                changed.map_or(self.why.clone(), |(new, _)| Why::Artifact { step: new.step.clone() })
+            }
+            _ => self.why.clone(),
+        }
+    }
+
     /// Whether the old instance has to be gone before a new one may start.
     pub(super) fn is_exclusive(&self) -> bool {
         match self.plan.swap {
@@ -227,6 +239,15 @@ impl ServiceNode {
             Next::None => None,
             Next::Clearing { made, .. } | Next::Pause { made, .. } => Some(made),
             Next::Starting(candidate) => Some(&candidate.made),
+        }
+    }
+
+    /// Whether an instance with newer content is on its way. A restart after a crash may come to nothing for ever.
+    pub(super) fn is_swapping(&self) -> bool {
+        match &self.next {
+            Next::Clearing { purpose, .. } => *purpose == Purpose::Swap,
+            Next::Starting(candidate) => candidate.purpose == Purpose::Swap,
+            Next::None | Next::Pause { .. } => false,
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{net::TcpStream, sync::OnceCell};
 
-use super::{peers::Peers, wire::hung_up};
+use super::{lookout::Nth, peers::Peers, wire::hung_up};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Client {
     pub(super) peer: SocketAddr,
     pid: OnceCell<Option<u32>>,
     http_10: AtomicBool,
+    has_asked: AtomicBool,
 }
 
 /// Whether the end of the connection can be seen on the socket.
@@ -36,7 +37,14 @@ pub(super) enum Sight {
 impl Client {
     /// Of an accepted connection.
     pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr) -> Client {
-        Client { stream, local, peer, pid: OnceCell::new(), http_10: AtomicBool::new(false) }
+        Client {
+            stream,
+            local,
+            peer,
+            pid: OnceCell::new(),
+            http_10: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
+        }
     }
 
     /// The process at the other end; looked up once.
@@ -61,6 +69,11 @@ impl Client {
             () = hung_up(&self.stream) => {}
             () = hidden => {}
         }
+    }
+
+    /// It asks: which of its requests it is.
+    pub(super) fn asks(&self) -> Nth {
+        if self.has_asked.swap(true, Ordering::Relaxed) { Nth::Later } else { Nth::First }
     }
 
     /// It has sent an HTTP/1.0 request: the end of the connection may be the end of an answer.

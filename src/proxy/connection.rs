@@ -104,15 +104,14 @@ async fn answer(
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(&client, &mut head, &asked);
-    let asking = head.headers.clone();
     let upload = Upload::new(body, &shared.budget);
-    let journey = Journey { head, upload, upgrade: (asked, client_side), local, client };
-    match forward(&shared, &desk, journey).await {
+    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client };
+    match forward(&shared, &desk, &mut journey).await {
         Arrival::Answered(response) => Ok(response),
         Arrival::Left => Err(Drop),
         Arrival::Refused(refusal) => {
             desk.tally.refused.fetch_add(1, Ordering::Relaxed);
-            refuse(&shared, &refusal, &asking, Some(&desk))
+            refuse(&shared, &refusal, &journey.head.headers, Some(&desk))
         }
     }
 }

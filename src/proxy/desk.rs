@@ -130,7 +130,7 @@ impl Desk {
     /// Lets a request in, holds it, or refuses it. `sight`: whether the end of its
     /// connection may stand behind unread data.
     pub(super) async fn admit(self: &Arc<Desk>, shared: &Shared, visit: &mut Visit, sight: Sight) -> Verdict {
-        shared.lookout.look(shared.clock.now()).await;
+        shared.lookout.look(|| shared.clock.now(), visit.client.asks()).await;
         if self.queue.len() == 0
             && visit.refusal.is_none()
             && let Now::Turn(instance, stale, _) = self.look(shared, visit, Caller::Stranger)
@@ -142,7 +142,8 @@ impl Desk {
         if visit.place.is_none() {
             self.tally.were_held.fetch_add(1, Ordering::Relaxed);
         }
-        self.hold(shared, visit, sight).await
+        // Most requests never get here: they should not carry the room for it.
+        Box::pin(self.hold(shared, visit, sight)).await
     }
 
     /// Waits in the line.

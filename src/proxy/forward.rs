@@ -1,7 +1,11 @@
 //! The way of one request: through the gate, over a connection, and again if that is safe. PROXY.md calls the three acts
 //! hold, re-dispatch and replay.
 
-use std::{io, sync::Arc, sync::atomic::Ordering};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
 use tokio::sync::OwnedSemaphorePermit;
@@ -73,12 +77,14 @@ enum Sent {
     Untouched(String),
     /// Bytes reached it, none came back.
     Unanswered(String),
+    /// Part of an answer's head came back.
+    Begun(String),
     /// What came back is no HTTP.
     Garbled(String),
 }
 
 /// Brings a request to an instance of the service and its answer back.
-pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Journey) -> Arrival {
+pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mut Journey) -> Arrival {
     let kind = if in_background(&journey.head.headers) { Kind::Background } else { Kind::Foreground };
     let mut visit = Visit::new(Arc::clone(&journey.client), kind);
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
@@ -104,16 +110,23 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Jou
                 continue;
             }
         };
-        let sent = match request(&journey) {
+        let sent = match request(journey) {
             Some(request) => send(shared, &mut upstream, request, permit.map(|permit| (permit, released))).await,
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),
         };
         match sent {
             Sent::Answered(response) => {
                 journey.upload.settle();
+                if !journey.upload.is_read() {
+                    upstream.set_free();
+                }
                 return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
             }
             _ if journey.upload.client_broke_off() => return Arrival::Left,
+            Sent::Begun(why) => {
+                let why = format!("its answer had begun, so the request is not sent again ({why})");
+                return Arrival::Refused(Refusal::Died(why));
+            }
             Sent::Garbled(why) => return Arrival::Refused(Refusal::Garbled(why)),
             Sent::Untouched(why) => {
                 if reuse == Reuse::Fresh {
@@ -126,7 +139,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: Jou
                 // What ended the connection may be the end of the program: the gate gets time to notice.
                 visit.refused(shared.clock.now(), run, Arc::from(why));
             }
-            Sent::Unanswered(why) => return Arrival::Refused(Refusal::Died(cannot_repeat(&journey, &why))),
+            Sent::Unanswered(why) => return Arrival::Refused(Refusal::Died(cannot_repeat(journey, &why))),
         }
         reuse = Reuse::Fresh;
     }
@@ -173,7 +186,8 @@ async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
     {
         return Way::Open(upstream, slot);
     }
-    match instance.pool.connect(shared.limits.connect, shared.limits.silence, instance.phase()).await {
+    let (connect, silence) = (shared.limits.connect, shared.limits.silence);
+    match Box::pin(instance.pool.connect(connect, silence, instance.phase())).await {
         Ok(upstream) => Way::Open(upstream, slot),
         Err(error) => Way::Refused(error),
     }
@@ -192,6 +206,11 @@ async fn send(
 ) -> Sent {
     let mark = upstream.counts.mark();
     let mut answer = std::pin::pin!(upstream.sender.try_send_request(request));
+    let counts = Arc::clone(&upstream.counts);
+    let mut answer = std::pin::pin!(poll_fn(|cx| {
+        upstream.drive(cx);
+        answer.as_mut().poll(cx)
+    }));
     let result = match permit {
         None => answer.await,
         Some((permit, released)) => match tokio::time::timeout(LONGEST_SHARE, answer.as_mut()).await {
@@ -212,12 +231,14 @@ async fn send(
         Err(mut error) => {
             let recovered = error.take_message().is_some();
             let why = describe(error.error());
-            if recovered || upstream.counts.untouched_since(mark) {
+            if recovered || counts.untouched_since(mark) {
                 Sent::Untouched(why)
-            } else if upstream.counts.unanswered_since(mark) {
+            } else if counts.unanswered_since(mark) {
                 Sent::Unanswered(why)
-            } else {
+            } else if error.error().is_parse() {
                 Sent::Garbled(why)
+            } else {
+                Sent::Begun(why)
             }
         }
     }
@@ -235,7 +256,7 @@ fn describe(error: &hyper::Error) -> String {
     text
 }
 
-fn deliver(shared: &Arc<Shared>, journey: Journey, response: Response<Incoming>, lease: Lease) -> Arrival {
+fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incoming>, lease: Lease) -> Arrival {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return switch(shared, journey, response, lease);
     }
@@ -253,8 +274,8 @@ fn deliver(shared: &Arc<Shared>, journey: Journey, response: Response<Incoming>,
     Arrival::Answered(Response::from_parts(head, body))
 }
 
-fn switch(shared: &Arc<Shared>, journey: Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {
-    let (asked, Some(client)) = journey.upgrade else {
+fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {
+    let (asked, Some(client)) = (&journey.upgrade.0, journey.upgrade.1.take()) else {
         return Arrival::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned()));
     };
     let protocol = match asked {

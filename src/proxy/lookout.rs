@@ -1,5 +1,5 @@
 //! Read your saves: before a request passes an open gate, every save that the OS has reported so far must have had its
-//! effect on that gate. A look is asked for at most once in a while, so that a load of requests does not notice it.
+//! effect on that gate. Requests share looks, so that a load of them does not notice it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -21,29 +21,44 @@ pub(super) struct Lookout {
     turn: Mutex<()>,
 }
 
+/// Which request of its connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nth {
+    First,
+    Later,
+}
+
 impl Lookout {
     pub(super) fn new(look: Option<Look>, limits: &Limits) -> Lookout {
         Lookout { look, age: limits.look_age, wait: limits.look_wait, newest: AtomicU64::new(0), turn: Mutex::new(()) }
     }
 
-    /// Returns once a look is over that began at most `look_age` before `now`, or after `look_wait`.
-    pub(super) async fn look(&self, now: Time) {
+    /// Returns once a look is over that is good enough, or after `look_wait`: for the first request of a connection
+    /// (a command in a script, right behind a save) one that began after it had come, for later ones one that began at
+    /// most `look_age` before.
+    pub(super) async fn look(&self, clock: impl Fn() -> Time, request: Nth) {
         let Some(look) = &self.look else { return };
-        if self.is_young(now) {
+        let now = clock();
+        let age = match request {
+            Nth::First => Duration::ZERO,
+            Nth::Later => self.age,
+        };
+        if self.is_young(now, age) {
             return;
         }
         let _turn = self.turn.lock().await;
-        if self.is_young(now) {
+        if self.is_young(now, age) {
             return;
         }
+        let began = clock();
         // A watcher that does not answer must not keep requests; they are then let in as if it had seen nothing.
         let _ = tokio::time::timeout(self.wait, look()).await;
-        self.newest.store(micros(now) + 1, Ordering::Release);
+        self.newest.store(micros(began) + 1, Ordering::Release);
     }
 
-    fn is_young(&self, now: Time) -> bool {
+    fn is_young(&self, now: Time, age: Duration) -> bool {
         let newest = self.newest.load(Ordering::Acquire);
-        newest > 0 && micros(now) < newest.saturating_add(u64::try_from(self.age.as_micros()).unwrap_or(u64::MAX))
+        newest > 0 && micros(now) < newest.saturating_add(u64::try_from(age.as_micros()).unwrap_or(u64::MAX))
     }
 }
 
@@ -74,17 +89,28 @@ mod tests {
     #[tokio::test]
     async fn a_request_after_a_pause_looks_and_those_close_behind_it_do_not() {
         let (lookout, looks) = lookout();
-        lookout.look(ms(0)).await;
-        lookout.look(ms(9)).await;
+        lookout.look(|| ms(0), Nth::Later).await;
+        lookout.look(|| ms(9), Nth::Later).await;
         assert_eq!(looks.load(Ordering::Relaxed), 1);
-        lookout.look(ms(11)).await;
-        lookout.look(ms(12)).await;
+        lookout.look(|| ms(11), Nth::Later).await;
+        lookout.look(|| ms(12), Nth::Later).await;
         assert_eq!(looks.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn the_first_request_of_a_connection_takes_no_look_from_before_it() {
+        let (lookout, looks) = lookout();
+        lookout.look(|| ms(0), Nth::Later).await;
+        lookout.look(|| ms(1), Nth::First).await;
+        lookout.look(|| ms(2), Nth::First).await;
+        assert_eq!(looks.load(Ordering::Relaxed), 3);
+        lookout.look(|| ms(3), Nth::Later).await;
+        assert_eq!(looks.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_watcher_that_does_not_answer_keeps_no_request() {
         let look: Look = Arc::new(|| Box::pin(std::future::pending()));
-        Lookout::new(Some(look), &Limits::default()).look(ms(0)).await;
+        Lookout::new(Some(look), &Limits::default()).look(|| ms(0), Nth::First).await;
     }
 }

@@ -50,6 +50,9 @@ pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, Servi
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
 
+/// How long an idle connection that a program has closed may go unnoticed.
+const SWEEP: Duration = Duration::from_secs(2);
+
 /// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every method
 /// may be called from any task. Dropping it ends it at once; `shutdown` ends it decently.
 pub struct Proxy {
@@ -58,6 +61,9 @@ pub struct Proxy {
     notes: Vec<String>,
     tasks: Mutex<JoinSet<()>>,
 }
+
+/// An upload of which nothing has moved for so long does not hold up a swap any more.
+const MOVING: Duration = Duration::from_secs(1);
 
 impl Proxy {
     /// Listens and serves. Until gates say otherwise every request is held.
@@ -74,6 +80,7 @@ impl Proxy {
         for listener in bound.listeners {
             tasks.spawn(listener::accept(listener, Arc::clone(&shared)));
         }
+        tasks.spawn(sweep(Arc::clone(&shared)));
         Ok(Proxy { shared, addresses, notes: bound.notes, tasks: Mutex::new(tasks) })
     }
 
@@ -97,10 +104,25 @@ impl Proxy {
     /// second. Resolves when its last request has been answered, or after `limit`; what is left then goes on until it
     /// is done or its process ends. To be called after another gate has been told. An unknown run is drained.
     pub async fn drain(&self, run: RunId, limit: Duration) {
+        self.drain_uploads(run, limit, limit).await;
+    }
+
+    /// As `drain`; but as long as bytes of an upload still move to the instance, it may go on until `uploads`.
+    pub async fn drain_uploads(&self, run: RunId, limit: Duration, uploads: Duration) {
         let Some(instance) = self.shared.instances.get(run) else { return };
         instance.drain();
-        // After the limit it counts as drained, whatever is left.
-        let _ = tokio::time::timeout(limit, instance.emptied()).await;
+        let mut left = uploads.saturating_sub(limit);
+        let mut wait = limit;
+        let mut sent = instance.pool.sent();
+        while tokio::time::timeout(wait, instance.emptied()).await.is_err() {
+            let before = std::mem::replace(&mut sent, instance.pool.sent());
+            wait = MOVING.min(left);
+            left = left.saturating_sub(wait);
+            // After the limit it counts as drained, whatever is left.
+            if wait.is_zero() || before == sent {
+                return;
+            }
+        }
     }
 
     /// An instance's process has exited. What it still sent is delivered; what it can no longer answer goes to the next
@@ -128,11 +150,11 @@ impl Proxy {
     /// at most `Limits::shutdown` (2 s). Then everything is cut.
     pub async fn shutdown(&self) {
         self.shared.life.send_replace(Life::Closing);
+        let instances = self.shared.instances.all();
+        instances.iter().for_each(|instance| instance.drain());
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
         let limit = self.shared.limits.parting;
-        let instances = self.shared.instances.all();
-        instances.iter().for_each(|instance| instance.drain());
         // Tunnels are no part of the connections above; they end by themselves within this time.
         let ended = async {
             for instance in &instances {
@@ -141,5 +163,25 @@ impl Proxy {
         };
         let _ = tokio::time::timeout(limit, ended).await;
         instances.iter().for_each(|instance| self.shared.instances.gone(instance.run));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.life.send_replace(Life::Closing);
+    }
+}
+
+/// Lets go of idle connections that programs have closed.
+async fn sweep(shared: Arc<Shared>) {
+    let rounds = async {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            shared.instances.all().iter().for_each(|instance| instance.pool.sweep());
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        () = shared.closing() => {}
     }
 }

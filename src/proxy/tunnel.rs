@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use super::{
     desk::{Admission, Desk},
     frames::{Frames, close_for_app, close_for_client},
-    instance::draining,
-    shared::Shared,
+    instance::{Phase, draining},
+    shared::{Life, Shared},
 };
 
 /// Read at a time, each way.
@@ -94,6 +94,10 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
+    fn has_come(&self) -> bool {
+        *self.instance.instance.phase().borrow() >= Phase::Draining || *self.shared.life.borrow() == Life::Closing
+    }
+
     async fn come(&self) {
         tokio::select! {
             () = draining(self.instance.instance.phase()) => {}
@@ -151,7 +155,7 @@ async fn pump(
     loop {
         let count = tokio::select! {
             read = from.read(&mut piece) => match read {
-                Ok(0) => return finish(to).await,
+                Ok(0) => break,
                 Ok(count) => count,
                 Err(_) => return End::Broken,
             },
@@ -166,8 +170,8 @@ async fn pump(
         }
     }
     match close {
-        None => finish(to).await,
-        Some(close) => say_goodbye(&mut from, to, frames, &close, &mut piece).await,
+        Some(close) if ending.has_come() => say_goodbye(&mut from, to, frames, &close, &mut piece).await,
+        Some(_) | None => finish(to).await,
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) struct Counts {
     written: AtomicU64,
     read: AtomicU64,
     silent: AtomicBool,
+    sent: Arc<AtomicU64>,
 }
 
 /// One moment of the counts.
@@ -111,6 +112,11 @@ pub(super) struct Mark {
 }
 
 impl Counts {
+    /// Of a connection to an instance to which so many bytes have been `sent` over all its connections.
+    pub(super) fn of(sent: Arc<AtomicU64>) -> Counts {
+        Counts { sent, ..Counts::default() }
+    }
+
     /// The counts now.
     pub(super) fn mark(&self) -> Mark {
         Mark { written: self.written.load(Ordering::Acquire), read: self.read.load(Ordering::Acquire) }
@@ -151,6 +157,7 @@ impl CountedIo {
         match result {
             Ok(count) => {
                 self.counts.written.fetch_add(count as u64, Ordering::AcqRel);
+                self.counts.sent.fetch_add(count as u64, Ordering::Relaxed);
                 Ok(count)
             }
             Err(error) if self.counts.mark().written == 0 => Err(error),

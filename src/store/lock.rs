@@ -48,7 +48,10 @@ impl Drop for Lock {
 fn held(file: &mut File) -> Problem {
     let mut text = String::new();
     let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok());
-    let who = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    let (who, how) = match pid {
+        Some(pid) => (format!(" (pid {pid})"), format!(", or with `kill {pid}`")),
+        None => (String::new(), String::new()),
+    };
     Problem::new(format!("devloop is already running in this project{who}"))
-        .hint("`devloop attach` shows it, `devloop stop` ends it")
+        .hint(format!("use that one, or end it: with Ctrl-C where it runs{how}"))
 }

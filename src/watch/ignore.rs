@@ -81,6 +81,11 @@ impl Rules {
         }
     }
 
+    /// Other explicit names; the lists stay.
+    pub(super) fn name<'a>(&mut self, plan: &Plan, learned: impl Iterator<Item = &'a Arc<Learned>>) {
+        self.reaches = Reaches::new(&self.names, plan, learned);
+    }
+
     /// Whether a file of this name holds ignore rules.
     pub(super) fn is_list(name: &OsStr) -> bool {
         name == ".gitignore" || name == ".ignore"
@@ -120,6 +125,11 @@ impl Rules {
             Some(shut) => self.reaches.passes(folder) || self.reaches.reaches_into(folder, shut),
         };
         if open { Fate::Watched(shut) } else { Fate::Pruned(rule.unwrap_or(Rule::Unnamed)) }
+    }
+
+    /// Whether `folder` lies in the project and no rule ignores it or a folder around it.
+    pub(super) fn is_open(&self, folder: &Path) -> bool {
+        folder.starts_with(self.names.root()) && self.folder_from_above(folder) == Fate::Watched(None)
     }
 
     /// What becomes of a folder of which nothing is known yet, judged from its root downward.

@@ -21,6 +21,7 @@ mod names;
 mod note;
 mod outputs;
 mod owned;
+mod paths;
 mod poller;
 mod reach;
 mod remembered;
@@ -40,6 +41,7 @@ use std::{
         atomic::{AtomicI64, AtomicU64},
         mpsc::{Receiver, Sender, channel},
     },
+    time::Duration,
 };
 
 use self::{
@@ -66,6 +68,9 @@ use crate::{
     model::{Digest, FilePath, RunId},
     plan::{self, Learned, Plan, Step},
 };
+
+/// So long an answer about inputs waits for the baseline.
+const BASELINE: Duration = Duration::from_millis(100);
 
 /// A handle on the watcher. Clones are handles on the same one; it ends when the last is dropped.
 #[derive(Clone, Debug)]
@@ -106,6 +111,10 @@ impl Watcher {
     /// The project's root cannot be read, `state` cannot be written, or the OS grants no event source and
     /// `backend = "native"` is asked for.
     pub fn start(plan: &Plan, state: &Path) -> Result<(Watcher, Arc<Mailbox>), Problem> {
+        Watcher::start_with(plan, state, Wanted::native())
+    }
+
+    fn start_with(plan: &Plan, state: &Path, native: Wanted) -> Result<(Watcher, Arc<Mailbox>), Problem> {
         if let Err(error) = std::fs::read_dir(&plan.root) {
             return Err(Problem::new(format!("cannot read the folder `{}`", plan.root.display())).caused_by(error));
         }
@@ -113,7 +122,7 @@ impl Watcher {
         let (fences, start) =
             fences.map_err(|error| Problem::new(format!("cannot write to `{}`", state.display())).caused_by(error))?;
         let (asks, inbox) = channel();
-        let (backend, why_polling) = choose(plan, &asks)?;
+        let (backend, why_polling) = choose(plan, native, &asks)?;
         let tries = plan.watch.backend == plan::Backend::Auto && backend.is_ordered();
         let shared = share(plan, state);
         let mut engine = engine(&shared, backend, inbox, fences);
@@ -145,7 +154,7 @@ impl Watcher {
     pub fn learned(&self, name: Arc<str>, reads: Arc<Learned>) {
         let before = locked(&self.shared().learned).insert(name, reads.clone());
         if before.as_ref() != Some(&reads) {
-            self.ask(Ask::Rules);
+            self.ask(Ask::Learned(reads));
         }
     }
 
@@ -182,13 +191,15 @@ impl Watcher {
     }
 
     /// One digest of the names and contents of all files that the step called `step` reads, as they are now. None
-    /// before the baseline is complete, and if there is no such step.
+    /// if the baseline is not complete within 100 ms, and if there is no such step.
     pub async fn inputs_digest(
         &self,
         plan: Arc<Plan>,
         step: Arc<str>,
         learned: Option<Arc<Learned>>,
     ) -> Option<Digest> {
+        // In a small project the first step's look-up comes only moments before the end of the baseline.
+        let _ = tokio::time::timeout(BASELINE, self.baseline()).await;
         let inside = self.inside.clone();
         blocking(move || inside.members.digest(&inside.shared, &plan, &step, learned.as_ref())).await.flatten()
     }
@@ -247,14 +258,14 @@ impl Drop for Inside {
 }
 
 /// The event source, and why it is polling, if nobody asked for that.
-fn choose(plan: &Plan, out: &Sender<In>) -> Result<(Backend, Option<String>), Problem> {
+fn choose(plan: &Plan, native: Wanted, out: &Sender<In>) -> Result<(Backend, Option<String>), Problem> {
     let polling = |why| Backend::new(Wanted::Polling, out.clone()).map(|backend| (backend, Some(why)));
     match plan.watch.backend {
         plan::Backend::Poll => Ok((Backend::new(Wanted::Polling, out.clone())?, None)),
-        plan::Backend::Native => Ok((Backend::new(Wanted::native(), out.clone())?, None)),
+        plan::Backend::Native => Ok((Backend::new(native, out.clone())?, None)),
         plan::Backend::Auto => match without_events(&plan.root) {
             Some(name) => polling(format!("the project is on {name}, where changes come without events")),
-            None => match Backend::new(Wanted::native(), out.clone()) {
+            None => match Backend::new(native, out.clone()) {
                 Ok(backend) => Ok((backend, None)),
                 Err(problem) => {
                     let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();

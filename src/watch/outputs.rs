@@ -12,7 +12,7 @@ use std::{
 use nix::libc;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{digest::missing, ledger::Baseline, locked, shared::Shared};
+use super::{digest::missing, ledger::Baseline, locked, reach::literal_part, shared::Shared};
 use crate::{
     core::event::Verdict,
     model::{Digest, FilePath},
@@ -69,11 +69,10 @@ fn unwatched_folders(shared: &Shared, step: &Step) -> Vec<std::path::PathBuf> {
     let tree = locked(&shared.tree);
     let mut folders = BTreeSet::new();
     for pattern in step.outputs.patterns().iter().filter(|pattern| !pattern.starts_with('!')) {
-        let literal = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{', '\\']));
-        let prefix = literal.collect::<Vec<_>>().join("/");
+        let prefix = literal_part(pattern);
         // A pattern that names no folder means no ignored ones.
-        if !prefix.is_empty() {
-            folders.extend(tree.unwatched_below(&shared.names.full(Path::new(&prefix))));
+        if !prefix.as_os_str().is_empty() {
+            folders.extend(tree.unwatched_below(&shared.names.full(&prefix)));
         }
     }
     folders.into_iter().collect()

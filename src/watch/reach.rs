@@ -140,12 +140,21 @@ impl Reaches {
     }
 }
 
+/// The parts of a pattern before its first wildcard; the whole of it, if there is none.
+pub(super) fn literal_part(pattern: &str) -> PathBuf {
+    pattern.split('/').take_while(|part| is_literal(part)).collect()
+}
+
+fn is_literal(part: &str) -> bool {
+    !part.contains(['*', '?', '[', '{', '\\'])
+}
+
 impl Pattern {
     /// None if there is no wildcard in it.
     fn parse(names: &Names, text: &str, list: &Globs) -> Option<Pattern> {
         let whole = if text.ends_with('/') { format!("{text}**") } else { text.to_owned() };
         let parts: Vec<&str> = whole.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-        let literal = parts.iter().take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+        let literal = parts.iter().take_while(|part| is_literal(part)).count();
         if literal == parts.len() {
             return None;
         }

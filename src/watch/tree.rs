@@ -13,8 +13,11 @@ use super::{
     backend::{Backend, Means},
     filesystem::without_events,
     ignore::{Fate, Rule, Rules, Shut},
+    names::Names,
     note::Note,
+    reach::literal_part,
 };
+use crate::plan::Learned;
 
 /// The watched folders of a plan, by their real paths.
 #[derive(Debug)]
@@ -253,9 +256,29 @@ impl Tree {
         self.folders.contains_key(folder)
     }
 
+    /// Whether `folder` is watched, or was met and is not to be.
+    pub(super) fn is_known(&self, folder: &Path) -> bool {
+        self.holds(folder) || self.is_pruned(folder)
+    }
+
+    /// Whether `path` is a symlink to a folder that is watched through it.
+    pub(super) fn is_link(&self, path: &Path) -> bool {
+        self.links.iter().any(|link| link.at == path)
+    }
+
     /// Whether `folder` was met and is not watched.
     pub(super) fn is_pruned(&self, folder: &Path) -> bool {
         self.pruned.contains_key(folder)
+    }
+
+    /// Whether all that `reads` names counts already, wherever it comes to be, without being named.
+    pub(super) fn covers(&self, reads: &Learned, names: &Names) -> bool {
+        let is_open = |folder: &Path| self.holds(folder) || self.rules.is_open(folder);
+        let patterns = reads.globs.patterns().iter().filter(|pattern| !pattern.starts_with('!'));
+        let mut folders = patterns.map(|pattern| names.full(&literal_part(pattern)));
+        let mut files = reads.files.iter().map(|file| names.full(file));
+        folders.all(|folder| is_open(&folder))
+            && files.all(|file| file.parent().is_some_and(is_open) && self.counts(&file))
     }
 
     /// The names of `path` under which it counts: its own, and those through symlinks that are named.

@@ -2,9 +2,11 @@
 //!
 //! It reads `APP` (words separated by spaces) for how it is to behave, and answers every request with `VERSION`:
 //! `start=MS` listens that much later, `exit=CODE` ends before it listens, `status=CODE` answers `/` so,
-//! `deaf` ignores SIGTERM, `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
+//! `deaf` ignores SIGTERM (see `build_script`), `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
 //! `crash=/PATH` ends at a request for that path, `slow=/PATH:MS` answers it that much later, `log=FILE` appends a line
-//! for each request and keeps the file open.
+//! for each request and keeps the file open, `db=FILE` rewrites that file for each request, with a journal beside it,
+//! as SQLite does, and keeps it open, `stamp=FILE` writes its process id there when it starts. More words are in
+//! `tricks.rs`.
 
 use std::{
     fs::File,
@@ -15,10 +17,12 @@ use std::{
     time::Duration,
 };
 
+use super::tricks::{self, Done};
+
 /// Set in the environment of this binary when it is to be the program.
 pub const MARK: &str = "DEVLOOP_TEST_IS_APP";
 
-fn word(name: &str) -> Option<String> {
+pub fn word(name: &str) -> Option<String> {
     let app = std::env::var("APP").unwrap_or_default();
     app.split_whitespace().find_map(|word| match word.split_once('=') {
         Some((known, value)) if known == name => Some(value.to_owned()),
@@ -27,28 +31,24 @@ fn word(name: &str) -> Option<String> {
     })
 }
 
-fn millis(text: &str) -> Duration {
+pub fn millis(text: &str) -> Duration {
     Duration::from_millis(text.parse().expect("milliseconds"))
 }
 
 /// Is the program until it is ended.
 pub fn serve() -> ! {
-    if word("deaf").is_some() {
-        // SAFETY: ignoring a signal installs no handler.
-        nix::sys::signal::sigprocmask(
-            nix::sys::signal::SigmaskHow::SIG_BLOCK,
-            Some(&[nix::sys::signal::SIGTERM].into_iter().collect()),
-            None,
-        )
-        .expect("SIGTERM can be blocked");
-    }
     if word("child").is_some() {
         let child = std::process::Command::new("setsid").arg("-f").arg("sleep").arg("1000").status();
         child.expect("setsid is there");
     }
+    if let Some(stamp) = word("stamp") {
+        std::fs::write(stamp, std::process::id().to_string()).expect("the stamp can be written");
+    }
+    let db = word("db").map(|path| File::options().create(true).append(true).open(path).expect("the db opens"));
     if let Some(start) = word("start") {
         thread::sleep(millis(&start));
     }
+    tricks::begin();
     if let Some(code) = word("exit") {
         eprintln!("this program does not want to start");
         std::process::exit(code.parse().expect("an exit code"));
@@ -67,6 +67,12 @@ pub fn serve() -> ! {
         Arc::new(Mutex::new(file))
     });
     for stream in listener.incoming().flatten() {
+        if let Some((mut db, path)) = db.as_ref().zip(word("db")) {
+            let journal = format!("{path}-journal");
+            std::fs::write(&journal, "undo").expect("the journal can be written");
+            writeln!(db, "a row").expect("the db can be written");
+            std::fs::remove_file(&journal).expect("the journal is there");
+        }
         let log = log.clone();
         thread::spawn(move || while answer(&stream, log.as_deref()).is_some() {});
     }
@@ -96,7 +102,9 @@ fn answer(stream: &TcpStream, log: Option<&Mutex<File>>) -> Option<()> {
     reader.read_exact(&mut body).ok()?;
     if let Some(log) = log {
         let mut log = log.lock().expect("nobody panics");
-        writeln!(log, "{} {}", head.lines().next()?, String::from_utf8_lossy(&body)).ok()?;
+        // in one piece: another instance may append to it, too
+        let line = format!("{} {}\n", head.lines().next()?, String::from_utf8_lossy(&body));
+        log.write_all(line.as_bytes()).ok()?;
     }
     if word("crash").as_deref() == Some(&path) {
         eprintln!("asked to crash");
@@ -107,8 +115,16 @@ fn answer(stream: &TcpStream, log: Option<&Mutex<File>>) -> Option<()> {
     {
         thread::sleep(millis(time));
     }
-    let status = word("status").unwrap_or_else(|| "200".to_owned());
-    let text = format!("{}\n", std::env::var("VERSION").unwrap_or_default());
+    let (status, text) = match tricks::answer(&path, &body, stream) {
+        Done::Over => return None,
+        Done::Answer(status, text) => (status.to_owned(), text),
+        Done::Ordinary => {
+            let status = word("status").unwrap_or_else(|| "200".to_owned());
+            (format!("{status} X"), format!("{}\n", std::env::var("VERSION").unwrap_or_default()))
+        }
+    };
     let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{text}", text.len()).ok()
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+    stream.write_all(answer.as_bytes()).ok()?;
+    word("shuts").is_none().then_some(())
 }

@@ -3,8 +3,23 @@
 
 mod app;
 mod support;
+mod traffic;
+mod tricks;
 
+mod cli;
+mod config;
+mod files;
+mod go;
+mod graph;
+mod health;
+mod hello;
+mod leaving;
 mod loop_;
+mod mishaps;
+mod programs;
+mod requests;
+mod saves;
+mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]

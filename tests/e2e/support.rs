@@ -40,8 +40,8 @@ impl Project {
         let project = Project::new();
         project.write("version", "1");
         project.write("app", "");
-        project.write("build.sh", &build_script());
-        project.write("dev.toml", &app_toml(service));
+        project.write("build.sh", build_script());
+        project.write("dev.toml", app_toml(service));
         project
     }
 
@@ -99,11 +99,20 @@ pub fn app_toml(service: &str) -> String {
 
 /// Makes a program that answers with what is in `version` now. A version that begins with `bad` does not compile.
 pub fn build_script() -> String {
+    format!(
+        "version=$(cat version) || exit 1\ncase \"$version\" in bad*) echo \"build.sh:1:5: syntax error near $version\" >&2; exit 1;; esac\n{}",
+        emit("$version", "$(cat app)")
+    )
+}
+
+/// The part of a build script that writes to `$1` a program which answers with `version` and behaves as `app` says;
+/// both are expanded by the shell.
+pub fn emit(version: &str, app: &str) -> String {
     let binary = std::env::current_exe().expect("this binary has a path");
     format!(
-        "version=$(cat version) || exit 1\ncase \"$version\" in bad*) echo \"build.sh:1:5: syntax error near $version\" >&2; exit 1;; esac\n\
-         {{ echo '#!/bin/sh'\n\
-         echo \"{mark}=1 VERSION='$version' APP='$(cat app)' exec '{binary}' --exact the_app --nocapture\"\n\
+        "{{ echo '#!/bin/sh'\n\
+         case \" {app} \" in *' deaf '*) echo \"trap '' TERM\";; esac\n\
+         echo \"{mark}=1 VERSION='{version}' APP='{app}' exec '{binary}' --exact the_app --nocapture\"\n\
          }} > \"$1\" && chmod +x \"$1\"\n",
         mark = super::app::MARK,
         binary = binary.display()
@@ -183,9 +192,36 @@ impl Devloop {
         self.event("at_rest")
     }
 
+    /// Takes everything that devloop has said so far as waited for.
+    pub fn skip(&mut self) {
+        self.at = self.seen.events.lock().expect("nobody panics").0.len();
+    }
+
     /// Every event so far.
     pub fn events(&self) -> Vec<Value> {
         self.seen.events.lock().expect("nobody panics").0.clone()
+    }
+
+    /// Waits until the last thing that devloop has said is that nothing is left to do.
+    pub fn rest_now(&mut self) {
+        let seen = self.seen.clone();
+        let aside = ["output", "stopped", "note", "listening"];
+        let end = Instant::now() + DEADLINE;
+        let is_at_rest = || {
+            let events = seen.events.lock().expect("nobody panics");
+            let last = events.0.iter().rfind(|event| event["event"].as_str().is_none_or(|kind| !aside.contains(&kind)));
+            last.is_some_and(|event| event["event"] == "at_rest")
+        };
+        while !is_at_rest() {
+            assert!(Instant::now() < end, "never at rest; devloop said: {:#?}", self.events());
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.skip();
+    }
+
+    /// How many runs of this step have started so far.
+    pub fn started(&self, step: &str) -> usize {
+        self.events().iter().filter(|event| event["event"] == "step_started" && event["step"] == step).count()
     }
 
     /// How many events of this kind there were so far.
@@ -239,6 +275,11 @@ impl Devloop {
             assert!(Instant::now() < end, "devloop does not end: {:#?}", self.events());
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Ctrl-C, and everything is over.
@@ -306,7 +347,7 @@ pub fn is_alive(pid: u32) -> bool {
 }
 
 /// Waits for a fact outside of devloop.
-pub fn until(what: &str, fact: impl Fn() -> bool) {
+pub fn until(what: &str, mut fact: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !fact() {
         assert!(Instant::now() < end, "never came true: {what}");

@@ -65,7 +65,7 @@ async fn nothing_is_left_when_all_is_ended() {
     let step = world.step("(setsid sleep 1000 &) ; sleep 1000 & echo done");
     assert_eq!(world.exit(step).await, Exit::Code(0));
     assert_eq!(world.programs.end_all(StopHow::Ask).await, []);
-    assert_eq!(members(&world.session), []);
+    assert_eq!(members(&world.session), Vec::<u32>::new());
     for run in services {
         assert_eq!(world.exit(run).await, Exit::Signal(9));
     }
@@ -249,7 +249,7 @@ async fn whenever_a_run_is_stopped_its_end_is_told_once_and_nothing_is_left() {
         }
     }
     world.programs.end_all(StopHow::Ask).await;
-    assert_eq!(members(&world.session), []);
+    assert_eq!(members(&world.session), Vec::<u32>::new());
     for run in runs {
         world.ended(run).await;
         let ends = world.told(run).into_iter().filter(|notice| matches!(notice, Notice::Exited { .. })).count();
@@ -270,7 +270,7 @@ async fn in_a_hurry_the_stop_command_is_killed_too() {
     world.programs.stop(run, StopHow::Kill);
     assert_eq!(world.exit(run).await, Exit::Signal(9));
     world.programs.end_all(StopHow::Kill).await;
-    assert_eq!(members(&world.session), []);
+    assert_eq!(members(&world.session), Vec::<u32>::new());
 }
 
 #[cfg(target_os = "linux")]

@@ -172,7 +172,7 @@ async fn on_ctrl_z_everything_stands_still_and_on_fg_it_goes_on() {
     }
     driver.signal(Signal::SIGINT);
     driver.child.wait().unwrap();
-    assert_eq!(members(&driver.session), []);
+    assert_eq!(members(&driver.session), Vec::<u32>::new());
 }
 
 #[tokio::test]

@@ -1,5 +1,10 @@
 //! A proxy on a free port, programs behind it that speak raw bytes, and clients in front of it that do the same.
-#![expect(dead_code, unreachable_pub, reason = "every test file has its own copy and uses its part of it")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "every test file has its own copy and uses its part"
+)]
 
 use std::{
     future::Future,
@@ -271,6 +276,21 @@ impl Wire {
     pub async fn rest(&mut self) -> io::Result<Vec<u8>> {
         while self.more().await? {}
         Ok(std::mem::take(&mut self.buffer))
+    }
+
+    /// The data of all chunks to come, until the last one.
+    pub async fn rest_of_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut data = Vec::new();
+        loop {
+            let line = self.until(b"\r\n").await?;
+            let size = String::from_utf8_lossy(&line[..line.len() - 2]).into_owned();
+            let size = usize::from_str_radix(&size, 16).map_err(io::Error::other)?;
+            let chunk = self.exactly(size + 2).await?;
+            if size == 0 {
+                return Ok(data);
+            }
+            data.extend(&chunk[..size]);
+        }
     }
 
     pub async fn message_head(&mut self) -> io::Result<Message> {

@@ -256,6 +256,15 @@ async fn what_a_tool_chain_learned_is_watched_wherever_it_is() {
     }
     let touched = world.touched().await;
     assert_eq!(touched, ["../replaced/pkg/a.go", "../replaced/pkg/b.go", "main.go", "target/embedded/page.html"]);
+    world.baseline().await;
+    let files = ["main.go", "unread.txt"].map(path).into_iter().collect();
+    let learned = plan::Learned { files, globs: globs(&["pkg/new/*.go"]) };
+    world.watcher().learned(Arc::from("build"), Arc::new(learned));
+    assert!(world.fence().await.touches.is_empty());
+    assert!(world.summary().baseline, "what is watched anyway is not read anew");
+    world.write("../replaced/pkg/a.go", "z");
+    world.write("pkg/new/a.go", "z");
+    assert_eq!(world.touched().await, ["pkg/new/a.go"]);
 }
 
 #[tokio::test]
@@ -283,6 +292,10 @@ async fn a_linked_folder_is_watched_only_if_a_name_leads_through_it() {
     assert!(touched.contains(&"shared/deep/a.txt".to_owned()), "{touched:?}");
     world.write("../second/deep/a.txt", "again");
     assert_eq!(world.touched().await, ["shared/deep/a.txt"]);
+    world.verdict("shared/deep/a.txt").await;
+    world.remove("shared");
+    assert!(world.touched().await.contains(&"shared/deep/a.txt".to_owned()));
+    assert_eq!(world.verdict("shared/deep/a.txt").await, Verdict::Gone);
 }
 
 #[tokio::test]

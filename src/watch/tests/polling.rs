@@ -70,6 +70,8 @@ async fn a_fence_compares_and_passes() {
         world.verdict(&file).await;
         world.verdict("old/a.go").await;
     }
+    // A poll between the last write and the last look may have told once more.
+    world.fence().await;
     assert_eq!(world.fence().await.touches, [], "what was looked at since is not told again");
 }
 
@@ -99,4 +101,41 @@ async fn with_events_auto_stays_with_them() {
     assert_eq!(names(&mail), ["a.go"]);
     assert!(mail.notes.is_empty(), "{mail:?}");
     assert_ne!(world.summary().backend, "polling");
+}
+
+/// What macOS gets: one stream for each root, debounced, with kinds that cannot be trusted.
+fn by_trees(world: &mut World) {
+    world.let_the_clock_tick();
+    let native = crate::watch::backend::Wanted::Trees;
+    world.running = Some(Watcher::start_with(&world.plan, &world.at(".devloop"), native).unwrap());
+}
+
+#[tokio::test]
+async fn with_one_stream_for_the_tree_everything_is_told_and_the_ignored_is_not() {
+    let mut world = World::new();
+    for file in ["a.go", "dir/b.go", "node_modules/x/y.js"] {
+        world.write(file, "one");
+    }
+    by_trees(&mut world);
+    world.baseline().await;
+    world.write("a.go", "two");
+    world.write("node_modules/x/y.js", "two");
+    world.write("dir/main.go.tmp.1", "new");
+    world.rename("dir/main.go.tmp.1", "dir/b.go");
+    let mail = world.fence().await;
+    assert_eq!(names(&mail), ["a.go", "dir/b.go"]);
+    assert!(mail.touches.iter().all(|touch| touch.writer == Writer::Unknown));
+    world.rename("dir", "other");
+    world.until_touched("other/b.go").await;
+    world.until_touched("dir/b.go").await;
+    assert_eq!(world.verdict("dir/b.go").await, Verdict::Gone);
+    world.fence().await;
+    for round in 0..20 {
+        let file = format!("deep{round}/a/b/c.go");
+        world.write(&file, "x");
+        world.until_touched(&file).await;
+    }
+    world.remove("a.go");
+    world.until_touched("a.go").await;
+    assert_eq!(world.verdict("a.go").await, Verdict::Gone);
 }
