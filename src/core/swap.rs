@@ -200,7 +200,7 @@ impl Core {
     fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let run = self.new_run();
         let service = &mut self.services[index];
-        let plan = service.plan.clone();
+        let plan = made.plan.clone();
         if matches!(plan.inputs, Inputs::Tool(_)) {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);

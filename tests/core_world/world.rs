@@ -288,9 +288,8 @@ impl World {
             self.pass(2);
         }
         // No save helps what reads nothing.
-        let reads_nothing = |index: &usize| {
-            self.read_by_service(*index).is_empty() && self.plan.services[*index].uses.is_empty()
-        };
+        let reads_nothing =
+            |index: &usize| self.read_by_service(*index).is_empty() && self.plan.services[*index].uses.is_empty();
         let idle: Vec<usize> = (0..self.plan.services.len()).filter(reads_nothing).collect();
         for index in idle {
             let name = self.plan.services[index].name.clone();
