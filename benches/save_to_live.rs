@@ -41,7 +41,7 @@ fn measure(kind: Kind, edits: usize, file: &str, what: &str) {
     let addr = devloop.address();
     devloop.event("live");
     let others = peers::all(kind);
-    let mut totals: Vec<Vec<f64>> = others.iter().map(|_| Vec::new()).collect();
+    let mut totals: Vec<Vec<Option<f64>>> = others.iter().map(|_| Vec::new()).collect();
     let mut done = Vec::new();
     // The first two warm the caches up.
     for edit in 0..edits + 2 {
@@ -56,7 +56,7 @@ fn measure(kind: Kind, edits: usize, file: &str, what: &str) {
         let total = begin.elapsed();
         let live = devloop.event("live");
         for (peer, totals) in others.iter().zip(&mut totals) {
-            totals.push(ms(peer.edit(&version)));
+            totals.push(peer.edit(&version).map(ms));
         }
         done.push(Edit { hand, total, live });
     }
@@ -91,15 +91,18 @@ fn show(edits: &[Edit], file: &str, what: &str) {
     table.done(file);
 }
 
-fn compare(edits: &[Edit], others: impl Iterator<Item = (&'static str, Vec<f64>)>, file: &str) {
-    let mut table = Table::new(&["save to the first new answer, ms", "median", "95 of 100"]);
-    let mut row = |name: &str, sample: Sample| {
-        table.row(&[name.to_owned(), format!("{:.0}", sample.median()), format!("{:.0}", sample.p95())]);
+fn compare(edits: &[Edit], others: impl Iterator<Item = (&'static str, Vec<Option<f64>>)>, file: &str) {
+    let mut table = Table::new(&["save to the first new answer, ms", "median", "95 of 100", "never, within 10 s"]);
+    let mut row = |name: &str, times: &[Option<f64>]| {
+        let sample = Sample::of(times.iter().flatten().copied());
+        let never = times.iter().filter(|time| time.is_none()).count();
+        let cells = [format!("{:.0}", sample.median()), format!("{:.0}", sample.p95()), never.to_string()];
+        table.row(&[vec![name.to_owned()], cells.to_vec()].concat());
     };
-    row("by hand", Sample::of(edits.iter().map(|edit| ms(edit.hand.total))));
-    row("devloop", Sample::of(edits.iter().map(|edit| ms(edit.total))));
+    row("by hand", &edits.iter().map(|edit| Some(ms(edit.hand.total))).collect::<Vec<_>>());
+    row("devloop", &edits.iter().map(|edit| Some(ms(edit.total))).collect::<Vec<_>>());
     for (name, totals) in others {
-        row(name, Sample::of(totals.into_iter().skip(2)));
+        row(name, &totals[2..]);
     }
     table.done(file);
 }

@@ -38,6 +38,18 @@ async fn targets_and_header_names_arrive_byte_for_byte() {
     }
 }
 
+/// Raw bytes that are no UTF-8 cannot be kept exactly, so they are refused instead of changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_cannot_pass_unchanged_does_not_pass() {
+    let app = App::named("a").await;
+    let stage = Stage::new().await;
+    stage.open(app.addr);
+    let mut wire = stage.connect().await;
+    wire.send(b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(wire.reply().await.unwrap().status(), 400);
+    assert_eq!(app.count(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_absolute_target_becomes_a_path() {
     let app = App::named("a").await;

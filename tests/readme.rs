@@ -106,7 +106,8 @@ fn assert_command_works(document: &str, line: &str) {
         ["devloop", ..] => Some(words.clone()),
         ["cargo", "run", "--release", "--", ..] => Some([&["devloop".to_owned()], &words[4..]].concat()),
         ["cargo", rest @ ..] => {
-            let known = ["test", "fmt", "clippy", "doc", "deny", "bench", "install", "mutants", "build", "metadata"];
+            let known =
+                ["test", "fmt", "clippy", "doc", "deny", "bench", "install", "mutants", "build", "metadata", "run"];
             assert!(known.contains(&rest[0]), "{document}: {line}");
             for pair in rest.windows(2).filter(|pair| pair[0] == "--test") {
                 let test = root().join("tests").join(pair[1]);
@@ -121,10 +122,10 @@ fn assert_command_works(document: &str, line: &str) {
         }
         [] => None,
     };
-    if let Some(words) = ours.filter(|words| words.len() > 1) {
-        if let Err(error) = Cli::try_parse_from(&words) {
-            assert!(!error.use_stderr(), "{document}: `{line}`: {error}");
-        }
+    if let Some(words) = ours.filter(|words| words.len() > 1)
+        && let Err(error) = Cli::try_parse_from(&words)
+    {
+        assert!(!error.use_stderr(), "{document}: `{line}`: {error}");
     }
 }
 

@@ -15,7 +15,7 @@ use nix::{
 
 use super::{
     by_hand::free_port,
-    client::until_it_answers,
+    client::{answers_within, until_it_answers},
     installed,
     project::{Kind, Project},
 };
@@ -70,14 +70,12 @@ fn start(name: &'static str, kind: Kind, prepare: impl FnOnce(&mut Command, &Pro
 }
 
 impl Peer {
-    /// From the end of the write to the first new answer.
-    pub fn edit(&self, version: &str) -> Duration {
+    /// From the end of the write to the first new answer; none if there is none in ten seconds.
+    pub fn edit(&self, version: &str) -> Option<Duration> {
         let content = self.kind.content(version);
         let path = self.project.path(self.kind.source());
         write(&path, &content);
-        let begin = Instant::now();
-        until_it_answers(self.addr, version);
-        begin.elapsed()
+        answers_within(Duration::from_secs(10), self.addr, version)
     }
 }
 

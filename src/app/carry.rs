@@ -113,16 +113,28 @@ impl App {
             (self.watcher.clone(), self.store.clone(), self.inbox.clone(), self.keys.clone());
         let (plan, os_env) = (self.plan.clone(), self.os_env.clone());
         let learned = self.core.learned(&step.name);
+        let keep = if step.cache == Cache::Kept { Keep::Across } else { Keep::Session };
         tokio::spawn(async move {
-            let inputs = watcher.inputs_digest(plan.clone(), step.name.clone(), learned).await;
-            let work = move || {
-                let key = inputs.map(|inputs| launch::key(&plan, &step, &os_env, inputs, &artifacts));
-                let keep = if step.cache == Cache::Kept { Keep::Across } else { Keep::Session };
-                lock(&keys).insert(run, Made { key, artifact: None, keep: Some(keep) });
-                key.filter(|_| reuse).and_then(|key| store.lookup(key))
-            };
-            let found = tokio::task::spawn_blocking(work).await.ok().flatten();
+            if step.cache == Cache::Kept {
+                // What an earlier devloop made is worth knowing what is in the files.
+                watcher.baseline().await;
+            }
+            let inputs = watcher.inputs_digest(plan.clone(), step.name.clone(), learned.clone()).await;
+            let (name, names_of) = (step.name.clone(), plan.clone());
+            let key_of = move |inputs| launch::key(&plan, &step, &os_env, inputs, &artifacts);
+            let key = inputs.map(&key_of);
+            lock(&keys).insert(run, Made { key, artifact: None, keep: Some(keep) });
+            let look = move || key.filter(|_| reuse).and_then(|key| store.lookup(key));
+            let found = tokio::task::spawn_blocking(look).await.ok().flatten();
             send(&inbox, Event::LookedUp { run, found });
+            if key.is_none() {
+                watcher.baseline().await;
+                let inputs = watcher.inputs_digest(names_of, name, learned).await;
+                // Too late if the run is over: then nothing tells whether it read what is in the files now.
+                if let Some(made) = lock(&keys).get_mut(&run) {
+                    made.key = inputs.map(key_of);
+                }
+            }
         });
     }
 
@@ -140,6 +152,15 @@ impl App {
                 report.hint = problem.hint;
                 send(&self.inbox, Event::Exited { run, exit, clue: None, report });
             }
+        }
+    }
+
+    /// The program of a run has ended: a write from now on need not make it void, so a key that is not known yet must
+    /// not be computed any more.
+    pub(super) fn seal(&self, run: RunId) {
+        let mut keys = lock(&self.keys);
+        if keys.get(&run).is_some_and(|made| made.key.is_none()) {
+            keys.remove(&run);
         }
     }
 

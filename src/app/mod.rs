@@ -224,6 +224,7 @@ impl App {
                         None,
                     );
                 }
+                self.seal(run);
                 let (report, clue) = self.last_words(tail);
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Core,
+    Core, Reading,
     event::{Effect, StopHow},
     fact::Fact,
     graph::Graph,
@@ -17,18 +17,37 @@ use crate::{
 };
 
 impl Core {
+    /// dev.toml has changed.
+    pub(super) fn read_plan_again(&mut self) {
+        match self.reading {
+            Reading::No => {
+                self.reading = Reading::Asked;
+                self.out.push(Effect::Reload);
+            }
+            Reading::Asked | Reading::AskedAgain => self.reading = Reading::AskedAgain,
+        }
+    }
+
+    fn plan_was_read(&mut self) {
+        if std::mem::replace(&mut self.reading, Reading::No) == Reading::AskedAgain {
+            self.read_plan_again();
+        }
+    }
+
     /// The new dev.toml is not valid: the old plan stays, and that is said.
     pub(super) fn refuse_plan(&mut self, report: Report) {
+        self.plan_was_read();
         self.invalid_plan = Some(Arc::new(report.clone()));
         self.tell(Fact::PlanInvalid { report });
     }
 
     /// Takes `plan` over.
     pub(super) fn adopt(&mut self, plan: Arc<Plan>) {
+        self.plan_was_read();
         self.invalid_plan = None;
         if *plan == *self.plan {
             self.plan = plan;
-            return;
+            return self.tell(Fact::PlanChanged { touched: Vec::new() });
         }
         let mut touched: Vec<Arc<str>> = Vec::new();
         self.adopt_steps(&plan, &mut touched);
@@ -57,6 +76,7 @@ impl Core {
             if !is_same_step(&node.plan, step) {
                 touched.push(step.name.clone());
                 self.learned.remove(&step.name);
+                node.reads_roughly = true;
                 node.mark(Why::Config);
             }
             node.plan = step.clone();

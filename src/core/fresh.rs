@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
-    Core,
+    Core, Reading,
     fact::Fact,
     gate::{Awaiting, Gate, Gates},
     service::{CRASH_LOOP, Next, Purpose},
@@ -49,6 +49,9 @@ impl Core {
         if let Some(report) = self.failed_step(index) {
             return report;
         }
+        if let Some(title) = self.waits_in_vain(index) {
+            return Arc::new(Report::new(title));
+        }
         match &self.services[index].failed {
             Some(failed) => failed.report.clone(),
             None => {
@@ -70,6 +73,19 @@ impl Core {
         before.map(|step| &self.steps[*step]).find_map(|step| match &step.outcome {
             Outcome::Failed(report) if step.is_failed() => Some(report.clone()),
             _ => None,
+        })
+    }
+
+    /// A step before this service that has to run, and cannot because a service it needs does not run.
+    fn waits_in_vain(&self, index: usize) -> Option<String> {
+        if self.is_unresolved_upstream(index) {
+            return None;
+        }
+        let before = self.graph.before_service[index].iter().map(|step| &self.steps[*step]);
+        before.filter(|step| step.dirty.is_some()).find_map(|step| {
+            let needed = step.plan.needs.iter().map(|needed| &self.services[*needed]);
+            let missing = needed.filter(|needed| needed.live.is_none()).map(|needed| &needed.plan.name).next()?;
+            Some(format!("step `{}` has to run and needs `{missing}`, which does not run", step.plan.name))
         })
     }
 
@@ -137,6 +153,9 @@ impl Core {
         if self.is_unresolved(index) {
             return Some(format!("newer content is not live yet: {}", self.waited_for(index)).into());
         }
+        if let Some(why) = self.waits_in_vain(index) {
+            return Some(why.into());
+        }
         self.services[index].failed.as_ref().map(|failed| failed.report.title.as_str().into())
     }
 
@@ -151,7 +170,8 @@ impl Core {
 
     fn saves_are_unsettled(&self, index: usize) -> bool {
         let before = &self.graph.before_service[index];
-        self.unsettled(|step| before.contains(&step), Some(index))
+        self.reading != Reading::No
+            || self.unsettled(|step| before.contains(&step), Some(index))
             || self.deferred.iter().any(|(path, _)| {
                 path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
             })
@@ -185,7 +205,9 @@ impl Core {
         let before = &self.graph.before_service[index];
         let pending = self.settling.pending().chain(self.batches.values().flatten());
         let concerns = pending.filter(|path| {
-            path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
+            path.concern.config
+                || path.concern.steps.iter().any(|step| before.contains(step))
+                || path.concern.services.contains(&index)
         });
         concerns.map(|path| path.first).min()
     }

@@ -43,6 +43,11 @@ use crate::{
     plan::{Learned, Plan},
 };
 
+/// A wake-up that comes later than this after its deadline means that time has passed in which nothing could happen.
+const LATE: Duration = Duration::from_millis(100);
+/// After such a pause programs get at least this long to show what they have done.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The state of everything devloop looks after.
 #[derive(Debug)]
 pub struct Core {
@@ -66,6 +71,7 @@ pub struct Core {
     /// Runs of steps and services that are no longer in the plan.
     orphans: BTreeSet<RunId>,
     invalid_plan: Option<Arc<Report>>,
+    reading: Reading,
     journey: Journey,
     leaving: Leaving,
     resting: bool,
@@ -77,6 +83,16 @@ pub struct Core {
 struct Pass {
     steps: BTreeSet<usize>,
     services: BTreeSet<usize>,
+}
+
+/// Whether dev.toml is being read again. `No => Asked (=> AskedAgain => Asked)* => No`: one read at a time, so that an
+/// older one never comes after a newer one.
+#[derive(Debug, PartialEq, Eq)]
+enum Reading {
+    No,
+    Asked,
+    /// It has changed once more since it was asked for.
+    AskedAgain,
 }
 
 /// Where the time has gone since everything was last at rest.
@@ -121,6 +137,7 @@ impl Core {
             services: services.collect(),
             orphans: BTreeSet::new(),
             invalid_plan: None,
+            reading: Reading::No,
             journey: Journey::default(),
             leaving: Leaving::No,
             resting: false,
@@ -139,7 +156,7 @@ impl Core {
         }
     }
 
-    /// What a tool chain said that this step or service reads, if that still holds.
+    /// What a tool chain said last that this step or service reads.
     pub fn learned(&self, name: &str) -> Option<Arc<Learned>> {
         self.learned.get(name).cloned()
     }
@@ -151,6 +168,7 @@ impl Core {
 
     /// What is to be done now that `event` has happened. `now` never goes back.
     pub fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        self.oversleep(now);
         self.now = self.now.max(now);
         if self.leaving != Leaving::No {
             return self.handle_leaving(&event);
@@ -179,6 +197,28 @@ impl Core {
         }
         self.go_on();
         std::mem::take(&mut self.out)
+    }
+
+    /// Whoever wakes us did not do so in time (the machine slept, Ctrl-Z): then programs could not answer either, and
+    /// what they need is not counted against them.
+    fn oversleep(&mut self, now: Time) {
+        let late = self.deadline().map_or(Duration::ZERO, |due| now.since(due));
+        if late <= LATE {
+            return;
+        }
+        let on = |since: Time| (since + late + GRACE).min(now);
+        for step in &mut self.steps {
+            if let Activity::Running { began, stopping: Stopping::No, .. } = &mut step.activity {
+                *began = on(*began);
+            }
+        }
+        for service in &mut self.services {
+            if let Next::Starting(candidate) = &mut service.next
+                && let Some((since, ..)) = &mut candidate.process
+            {
+                *since = on(*since);
+            }
+        }
     }
 
     /// On the way out only the ends of programs count.
@@ -328,6 +368,7 @@ impl Core {
         let settling =
             self.settling.pending().next().is_some() || !self.batches.is_empty() || !self.deferred.is_empty();
         settling
+            || self.reading != Reading::No
             || self.steps.iter().any(|step| !step.is_idle())
             || (0..self.steps.len()).any(|index| self.can_make_progress(index))
             || self.services.iter().any(ServiceNode::is_busy)

@@ -66,11 +66,13 @@ impl Core {
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
+        step.read = (now, None);
         step.unsettled_since = None;
         let plan = step.plan.clone();
         let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
         if plan.makes_artifact && plan.cache != Cache::Off {
-            step.activity = Activity::LookingUp { run, began: now, why };
+            let known = self.learned.get(&plan.name).cloned();
+            step.activity = Activity::LookingUp { run, began: now, why, known };
             self.out.push(Effect::LookUp { run, step: plan, artifacts, reuse });
         } else {
             self.spawn_step(index, run, why);
@@ -86,12 +88,13 @@ impl Core {
     }
 
     fn spawn_step(&mut self, index: usize, run: RunId, why: Why) {
-        self.forget_learned(index);
         let artifacts = self.artifacts(&self.graph.uses[index]);
         let (now, revision) = (self.now, self.revision);
         let step = &mut self.steps[index];
         let plan = step.plan.clone();
         step.last_began = now;
+        step.found_by = None;
+        step.reads_roughly = true;
         self.out.push(Effect::Tell(Fact::StepStarted { revision, run, step: plan.name.clone(), why: why.to_string() }));
         step.activity = Activity::Running { run, began: now, why, stopping: Stopping::No };
         self.out.push(Effect::Spawn(Spawn { run, revision, program: Program::Step(plan), artifacts }));
@@ -105,11 +108,13 @@ impl Core {
     pub(super) fn looked_up(&mut self, run: RunId, found: Option<Artifact>) {
         let Some(index) = self.step_of(run) else { return };
         let step = &mut self.steps[index];
-        let Activity::LookingUp { why, .. } = &step.activity else { return };
-        let why = why.clone();
+        let Activity::LookingUp { why, known, .. } = &step.activity else { return };
+        let (why, known) = (why.clone(), known.clone());
         step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
+                step.read.1 = Some(self.now);
+                step.found_by = Some(known);
                 step.outcome = Outcome::Good;
                 step.in_vain = 0;
                 let name = step.plan.name.clone();
@@ -173,6 +178,7 @@ impl Core {
         let Activity::Running { run, began, stopping, .. } = &step.activity else { return };
         let (run, began, stopping) = (*run, *began, stopping.clone());
         step.activity = Activity::Idle;
+        step.read.1 = Some(self.now);
         match stopping {
             Stopping::Useless => {}
             Stopping::TimedOut => {
@@ -198,6 +204,7 @@ impl Core {
         let Some(index) = self.step_of(run) else { return };
         let Activity::Ended { began, end, stage: Stage::Fencing, .. } = &self.steps[index].activity else { return };
         let (began, end) = (*began, end.clone());
+        self.steps[index].read.1 = Some(self.now);
         let stage = match end {
             End::Bad { .. } => Stage::Waiting { result: String::new(), took: self.now.since(began) },
             End::Good => {
@@ -240,7 +247,12 @@ impl Core {
             (Some(_), count) => format!("new artifact, {count} outputs changed"),
         };
         let Stage::Examining { taken } = std::mem::replace(stage, Stage::Waiting { result, took }) else { return };
-        self.give_back(taken.into_iter().filter(|path: &Pending| foreign.contains(&path.path)).collect());
+        let (foreign, own): (Vec<Pending>, Vec<Pending>) =
+            taken.into_iter().partition(|path| foreign.contains(&path.path));
+        if step.plan.generates {
+            step.generated.extend(own.into_iter().map(|path| path.path));
+        }
+        self.give_back(foreign);
         for path in &changed {
             let concern = self.concern(path);
             self.spread(path, &concern, Some(index));
@@ -321,6 +333,9 @@ impl Core {
                 other => Fact::Cancelled { run, name: name.clone(), why: other.to_string() },
             }));
         }
+        if void.is_none() {
+            step.rewritten = None;
+        }
         match end {
             End::Bad { exit, report } if void.is_none() => self.fail_step(index, run, began, exit, report),
             End::Bad { .. } => step.outcome = Outcome::None,
@@ -337,7 +352,6 @@ impl Core {
         let in_pass = self.step_passes(index);
         let step = &mut self.steps[index];
         step.took.note(took);
-        step.rewritten = None;
         let took_ms = millis(took);
         self.journey.steps.push((name.clone(), took_ms));
         self.tell(Fact::StepDone { revision: self.revision, run, step: name, took_ms, result });
@@ -364,6 +378,7 @@ impl Core {
         step.outcome = Outcome::Failed(Arc::new(report.clone()));
         let name = step.plan.name.clone();
         self.tell(Fact::StepFailed { revision, run, step: name, exit, took_ms, report });
+        self.ask_inputs(index);
     }
 
     /// The moment at which time itself changes something for this step.

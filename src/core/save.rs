@@ -15,7 +15,7 @@ use super::{
     why::Why,
 };
 use crate::{
-    model::{FilePath, Revision},
+    model::{FilePath, Revision, Time},
     plan::{Inputs, Learned},
 };
 
@@ -34,11 +34,8 @@ impl Core {
         let idle = self.steps.iter().all(StepNode::is_idle) && self.services.iter().all(|service| !service.is_busy());
         for touch in touches {
             let concern = self.concern(&touch.path);
+            self.note_unread(&touch.path, &concern, self.now);
             if concern.is_none() {
-                if self.unread.len() >= UNREAD {
-                    self.unread.clear();
-                }
-                self.unread.insert(touch.path, self.now);
                 continue;
             }
             if idle {
@@ -50,11 +47,31 @@ impl Core {
         }
     }
 
+    /// Remembers a touched path for the steps that a tool chain may yet say to read it.
+    fn note_unread(&mut self, path: &FilePath, concern: &Concern, at: Time) {
+        let tools = || (0..self.steps.len()).filter(|index| matches!(self.steps[*index].plan.inputs, Inputs::Tool(_)));
+        if tools().all(|index| concern.steps.contains(&index)) {
+            return;
+        }
+        if self.unread.len() >= UNREAD {
+            let oldest = tools().map(|index| self.steps[index].last_began).min().unwrap_or(at);
+            self.unread.retain(|_, at| *at >= oldest);
+        }
+        if self.unread.len() >= UNREAD {
+            self.unread.clear();
+        }
+        self.unread.insert(path.clone(), at);
+    }
+
     /// Whom `path` concerns.
     pub(super) fn concern(&self, path: &Path) -> Arc<Concern> {
         let learned = |name: &str| self.learned.get(name).map(|known| &**known);
         let plan = &self.plan;
-        let steps = (0..plan.steps.len()).filter(|step| plan.step_reads(*step, path, learned(&plan.steps[*step].name)));
+        let known = |step: usize| plan.step_reads(step, path, learned(&plan.steps[step].name));
+        let roughly = |step: usize| {
+            self.steps.get(step).is_some_and(|node| node.reads_roughly) && plan.step_reads(step, path, None)
+        };
+        let steps = (0..plan.steps.len()).filter(|step| known(*step) || roughly(*step));
         let services = (0..plan.services.len())
             .filter(|service| plan.service_reads(*service, path, learned(&plan.services[*service].name)));
         let outputs_of = (0..plan.steps.len()).filter(|step| plan.steps[*step].outputs.matches(path));
@@ -187,8 +204,8 @@ impl Core {
 
     /// Lets a batch count.
     pub(super) fn apply(&mut self, looked: Vec<(Pending, Verdict)>) {
-        let mut changed = Vec::new();
-        let mut same = Vec::new();
+        let mut changed = BTreeSet::new();
+        let mut same = BTreeSet::new();
         let mut first = self.now;
         let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
         let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
@@ -200,12 +217,12 @@ impl Core {
                 Verdict::Owned => {}
                 Verdict::Same => {
                     self.rewritten(&path);
-                    same.push(path.path);
+                    same.insert(path.path);
                 }
                 Verdict::Changed | Verdict::Gone => {
                     first = first.min(path.first);
                     if path.concern.config {
-                        self.out.push(Effect::Reload);
+                        self.read_plan_again();
                         reads.insert(Arc::from("devloop"));
                     }
                     if verdict == Verdict::Gone {
@@ -214,11 +231,12 @@ impl Core {
                     reads.extend(path.concern.steps.iter().map(|step| self.steps[*step].plan.name.clone()));
                     reads.extend(path.concern.services.iter().map(|index| self.services[*index].plan.name.clone()));
                     self.spread(&path.path, &path.concern, None);
-                    changed.push(path.path);
+                    changed.insert(path.path);
                 }
             }
         }
-        let names = |paths: &[FilePath]| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        let names =
+            |paths: &BTreeSet<FilePath>| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
         if !changed.is_empty() {
             let settle = self.now.since(first);
             self.journey.settle = Some(settle);
@@ -241,7 +259,9 @@ impl Core {
             None => Why::File(path.clone()),
         };
         for index in concern.steps.iter().copied() {
-            if by == Some(index) && self.steps[index].plan.generates {
+            // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`;
+            // but a formatter may have met a person's save, and has to have the last word.
+            if by == Some(index) && !self.plan.rewrites(index, path) {
                 continue;
             }
             self.suspect_loop(index, path);
@@ -277,9 +297,10 @@ impl Core {
 
     /// An output that is gone has to be made again.
     fn remake_outputs(&mut self, path: &Pending) {
-        for index in path.concern.outputs_of.iter().copied() {
-            if !self.steps[index].is_writing() {
-                self.steps[index].mark(Why::Gone(path.path.clone()));
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            let made = path.concern.outputs_of.contains(&index) || step.generated.contains(&path.path);
+            if made && !step.is_writing() {
+                step.mark(Why::Gone(path.path.clone()));
             }
         }
     }
@@ -288,11 +309,14 @@ impl Core {
     fn rewritten(&mut self, path: &Pending) {
         for index in path.concern.steps.iter().copied() {
             let step = &mut self.steps[index];
-            let began = match &step.activity {
-                Activity::Running { began, .. } | Activity::Ended { began, .. } => *began,
-                Activity::Idle | Activity::LookingUp { .. } => continue,
-            };
-            if path.last < began {
+            if !step.was_reading(path.first, path.last) {
+                continue;
+            }
+            if let Activity::LookingUp { why, .. } = &step.activity {
+                // The key may have been computed from the middle of the write.
+                let why = why.clone();
+                step.activity = Activity::Idle;
+                step.mark(why);
                 continue;
             }
             let times = count_rewrite(&mut step.rewritten, &path.path);
@@ -343,7 +367,8 @@ impl Core {
     /// Whether a touched path that has not been judged yet concerns any of these steps or this service.
     pub(super) fn unsettled(&self, steps: impl Fn(usize) -> bool, service: Option<usize>) -> bool {
         let concerns = |path: &Pending| {
-            path.concern.steps.iter().any(|step| steps(*step))
+            (path.concern.config && service.is_some())
+                || path.concern.steps.iter().any(|step| steps(*step))
                 || service.is_some_and(|service| path.concern.services.contains(&service))
         };
         self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
@@ -359,13 +384,10 @@ impl Core {
         let reads = Arc::new(reads);
         self.learned.insert(name.clone(), reads.clone());
         if let Some(index) = self.steps.iter().position(|step| step.plan.name == name) {
-            let began = self.steps[index].last_began;
-            let missed =
-                self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(&reads)));
-            if let Some((path, _)) = missed {
-                let why = Why::File(path.clone());
+            if let Some(why) = self.why_missed(index, &reads) {
                 self.steps[index].mark(why);
             }
+            self.steps[index].reads_roughly = !self.steps[index].is_idle();
         }
         if let Some(index) = self.services.iter().position(|service| service.plan.name == name) {
             let began = self.services[index].newest_began();
@@ -380,19 +402,29 @@ impl Core {
         self.reconsider();
     }
 
-    /// Computes again whom the pending paths concern.
-    pub(super) fn reconsider(&mut self) {
-        let paths: Vec<FilePath> = self.settling.pending().map(|path| path.path.clone()).collect();
-        let concerns: HashMap<FilePath, Arc<Concern>> =
-            paths.into_iter().map(|path| (path.clone(), self.concern(&path))).collect();
-        self.settling.reconsider(|path| concerns.get(path).cloned().unwrap_or_default());
+    /// Why the result of this step is out of date, now that it is known what it reads: a path that was not known to be
+    /// read has been touched since, or a kept artifact was found under a key of other files.
+    fn why_missed(&self, index: usize, reads: &Learned) -> Option<Why> {
+        let step = &self.steps[index];
+        if let Some(known) = &step.found_by {
+            return (known.as_deref() != Some(reads)).then_some(Why::Inputs);
+        }
+        let began = step.last_began;
+        let missed =
+            self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(reads)));
+        missed.map(|(path, _)| Why::File(path.clone()))
     }
 
-    /// While a step whose inputs a tool chain tells runs, what it reads is only known roughly.
-    pub(super) fn forget_learned(&mut self, index: usize) {
-        if matches!(self.steps[index].plan.inputs, Inputs::Tool(_)) {
-            self.learned.remove(&self.steps[index].plan.name.clone());
+    /// Computes again whom the pending paths concern.
+    pub(super) fn reconsider(&mut self) {
+        let paths: Vec<(FilePath, Time)> = self.settling.pending().map(|path| (path.path.clone(), path.last)).collect();
+        let mut concerns: HashMap<FilePath, Arc<Concern>> = HashMap::new();
+        for (path, last) in paths {
+            let concern = self.concern(&path);
+            self.note_unread(&path, &concern, last);
+            concerns.insert(path, concern);
         }
+        self.settling.reconsider(|path| concerns.get(path).cloned().unwrap_or_default());
     }
 
     /// Whether this step is in a pass: files that have not settled do not keep it.

@@ -53,6 +53,8 @@ pub(super) struct ServiceNode {
 /// What an instance was made of: it need not be replaced by one of the same.
 #[derive(Clone, Debug)]
 pub(super) struct MadeOf {
+    /// How it is run.
+    pub(super) plan: Arc<Service>,
     pub(super) artifacts: Vec<Artifact>,
     pub(super) bumps: u64,
     pub(super) revision: Revision,
@@ -177,6 +179,18 @@ impl ServiceNode {
     pub(super) fn bump(&mut self, why: Why) {
         self.bumps += 1;
         self.why = why;
+    }
+
+    /// Why an instance of this is to replace the last one that was live.
+    pub(super) fn why_start(&self, target: &MadeOf) -> Why {
+        match &self.good {
+            Some(good) if good.bumps == target.bumps => {
+                let old = good.artifacts.iter().map(|artifact| artifact.digest);
+                let changed = target.artifacts.iter().zip(old).find(|(new, old)| new.digest != *old);
+                changed.map_or(self.why.clone(), |(new, _)| Why::Artifact { step: new.step.clone() })
+            }
+            _ => self.why.clone(),
+        }
     }
 
     /// Whether the old instance has to be gone before a new one may start.

@@ -1,11 +1,11 @@
 //! One step: what is known about its last result, and what is being done about the next one.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{breaker::Breaker, settle::Pending, took::Took, why::Why};
 use crate::{
     model::{Artifact, Exit, FilePath, Report, RunId, Time},
-    plan::Step,
+    plan::{Learned, Step},
 };
 
 /// A step of the plan with its state.
@@ -28,6 +28,14 @@ pub(super) struct StepNode {
     pub(super) took: Took,
     /// When its last run began.
     pub(super) last_began: Time,
+    /// From when to when its last run, or the look for a kept artifact, may have read files; no end while it goes on.
+    pub(super) read: (Time, Option<Time>),
+    /// It has run since a tool chain was asked what it reads: what that would say at a guess counts too.
+    pub(super) reads_roughly: bool,
+    /// Its result is a kept artifact, found while this was known of what it reads.
+    pub(super) found_by: Option<Option<Arc<Learned>>>,
+    /// With `generates = true`: the files that it wrote and that say so.
+    pub(super) generated: BTreeSet<FilePath>,
     /// Since when nothing keeps it from running but files that have not settled.
     pub(super) unsettled_since: Option<Time>,
 }
@@ -59,6 +67,8 @@ pub(super) enum Activity {
         run: RunId,
         began: Time,
         why: Why,
+        /// What the tool chain has said that the step reads.
+        known: Option<Arc<Learned>>,
     },
     /// The program runs.
     Running {
@@ -118,6 +128,10 @@ impl StepNode {
             breaker: Breaker::default(),
             took: Took::default(),
             last_began: now,
+            read: (now, Some(now)),
+            reads_roughly: true,
+            found_by: None,
+            generated: BTreeSet::new(),
             unsettled_since: None,
         }
     }
@@ -142,6 +156,12 @@ impl StepNode {
             self.activity,
             Activity::Running { .. } | Activity::Ended { stage: Stage::Fencing | Stage::Examining { .. }, .. }
         )
+    }
+
+    /// Whether its last run may have read files at some moment from `first` to `last`.
+    pub(super) fn was_reading(&self, first: Time, last: Time) -> bool {
+        let (since, until) = self.read;
+        last >= since && until.is_none_or(|until| first <= until)
     }
 
     /// The run that is under way.

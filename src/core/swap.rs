@@ -70,7 +70,12 @@ impl Core {
     /// What the newest instance is to be made of.
     fn target(&self, index: usize) -> MadeOf {
         let service = &self.services[index];
-        MadeOf { artifacts: self.artifacts(&service.plan.uses), bumps: service.bumps, revision: self.revision }
+        MadeOf {
+            plan: service.plan.clone(),
+            artifacts: self.artifacts(&service.plan.uses),
+            bumps: service.bumps,
+            revision: self.revision,
+        }
     }
 
     /// Whether an instance of this is live or on its way, or has been tried in vain.
@@ -172,14 +177,10 @@ impl Core {
         self.abandon(index, "newer content is ready to start");
         let service = &mut self.services[index];
         service.crashes = 0;
-        let why = match (&service.good, &service.live) {
-            (Some(good), _) if good.bumps == target.bumps => {
-                let old = good.artifacts.iter().map(|artifact| artifact.digest);
-                let changed = target.artifacts.iter().zip(old).find(|(new, old)| new.digest != *old);
-                changed.map_or(service.why.clone(), |(new, _)| Why::Artifact { step: new.step.clone() })
-            }
-            _ => service.why.clone(),
-        };
+        let why = service.why_start(&target);
+        if !matches!(why, Why::Void(_)) {
+            service.rewritten = None;
+        }
         self.start(index, target, why, Purpose::Swap);
     }
 
@@ -199,7 +200,7 @@ impl Core {
     fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let run = self.new_run();
         let service = &mut self.services[index];
-        let plan = service.plan.clone();
+        let plan = made.plan.clone();
         if matches!(plan.inputs, Inputs::Tool(_)) {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);
@@ -282,15 +283,10 @@ impl Core {
             self.out.push(Effect::RememberExclusive { service: service.plan.name.clone() });
         }
         let limit = service.plan.drain;
-        if let Some(old) = old {
-            service.leaving.push(Leaving { run: old.run, drains: Drains::Draining });
-        }
+        let old = old.map(|old| old.run);
+        service.leaving.extend(old.map(|run| Leaving { run, drains: Drains::Draining }));
         self.tell_live(index, &candidate, started, warning);
-        if let Some(last) = self.services[index].leaving.last()
-            && last.drains == Drains::Draining
-        {
-            self.out.push(Effect::Drain { run: last.run, limit, uploads: limit });
-        }
+        self.out.extend(old.map(|run| Effect::Drain { run, limit, uploads: limit }));
         self.stop_oldest_draining(index);
     }
 
@@ -427,7 +423,7 @@ impl Core {
         };
         self.out.push(Effect::RememberExclusive { service: name.clone() });
         self.tell(Fact::Exclusive { service: name, why: why.to_owned() });
-        let why = self.services[index].why.clone();
+        let why = self.services[index].why_start(&candidate.made);
         self.start(index, candidate.made, why, candidate.purpose);
     }
 
@@ -441,7 +437,12 @@ impl Core {
             None
         } else if service.plan.restart == Restart::No {
             let report = Arc::new(report.clone());
-            service.failed = Some(Failed { made: live.made, report, tried: (live.began, live.since) });
+            // What was tried in vain while it served is not tried again either.
+            let (made, tried) = match service.failed.take() {
+                Some(failed) => (failed.made, failed.tried),
+                None => (live.made, (live.began, live.since)),
+            };
+            service.failed = Some(Failed { made, report, tried });
             None
         } else {
             service.crashes += 1;
@@ -461,8 +462,12 @@ impl Core {
         let name = service.plan.name.clone();
         let revision = made.revision;
         if service.crashes >= CRASH_LOOP {
-            let tried = (began, self.now);
-            service.failed = Some(Failed { made: made.clone(), report: Arc::new(report.clone()), tried });
+            // What was tried in vain while the older one served is not tried again either.
+            let (failed, tried) = match service.failed.take() {
+                Some(failed) => (failed.made, failed.tried),
+                None => (made.clone(), (began, self.now)),
+            };
+            service.failed = Some(Failed { made: failed, report: Arc::new(report.clone()), tried });
         }
         service.next = Next::Pause { made, until: self.now + pause };
         let serving = format!("it is started again in {pause:?}");

@@ -17,6 +17,8 @@ pub(super) enum Why {
     Artifact { step: Arc<str> },
     /// A step before ran and declares no outputs, so that what it changed is not known.
     Ran { step: Arc<str> },
+    /// It is known now that it reads other files than those that a kept artifact was found by.
+    Inputs,
     /// This file was written while the run read it.
     Void(FilePath),
     /// An output of the step is gone.
@@ -39,6 +41,7 @@ impl fmt::Display for Why {
             Why::Output { step, path } => write!(f, "{} changed by `{step}`", path.display()),
             Why::Artifact { step } => write!(f, "new artifact of `{step}`"),
             Why::Ran { step } => write!(f, "`{step}` ran"),
+            Why::Inputs => write!(f, "it reads other files"),
             Why::Void(path) => write!(f, "{} was written during the run", path.display()),
             Why::Gone(path) => write!(f, "output {} is gone", path.display()),
             Why::Config => write!(f, "dev.toml changed"),

@@ -321,15 +321,15 @@ impl Service {
 }
 
 impl Plan {
-    /// Whether a write to `path` is a change for the step at `index`. Its own outputs are not, unless it declares
-    /// them as inputs too.
+    /// Whether a write to `path` is a change for the step at `index`. Its own outputs are not, unless its inputs match
+    /// them too: then a person's edit of one is, but not what its own run wrote (the core sees to that).
     pub fn step_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
         let step = &self.steps[index];
         if step.env_files.iter().any(|file| **file == *path) {
             return true;
         }
         match &step.inputs {
-            Inputs::Everything => !self.is_own_or_later_output(index, path),
+            Inputs::Everything => !self.is_own_or_later_output(index, path) && !self.is_config(path),
             Inputs::Tool(_) => step.inputs.matches(path, learned) && !step.outputs.matches(path),
             other => other.matches(path, learned),
         }
@@ -343,7 +343,13 @@ impl Plan {
         }
         service.env_files.iter().any(|file| **file == *path)
             || service.program.as_deref() == Some(path)
-            || service.inputs.matches(path, learned)
+            || (service.inputs.matches(path, learned)
+                && !(service.inputs == Inputs::Everything && self.is_config(path)))
+    }
+
+    /// dev.toml is no part of "everything": what a change of it touches is known better.
+    fn is_config(&self, path: &Path) -> bool {
+        self.file.as_deref() == Some(path)
     }
 
     /// The indices of the steps whose artifacts `command` names, in the plan's order.
@@ -351,6 +357,16 @@ impl Plan {
         let names = command.names();
         let named = |step: &Step| step.makes_artifact && names.iter().any(|name| **name == *step.name);
         (0..self.steps.len()).filter(|index| named(&self.steps[*index])).collect()
+    }
+
+    /// Whether the step at `index` reads and writes `path` in place, as a formatter does: a pattern that stands in its
+    /// `inputs` and in its `outputs` matches. (An output that only a broader input pattern covers is just an output.)
+    pub fn rewrites(&self, index: usize, path: &Path) -> bool {
+        let step = &self.steps[index];
+        let Inputs::Globs(inputs) = &step.inputs else { return false };
+        let shared = |pattern: &&String| inputs.patterns().contains(pattern);
+        let both: Vec<String> = step.outputs.patterns().iter().filter(shared).cloned().collect();
+        !both.is_empty() && Globs::new(&both).is_ok_and(|both| both.matches(path))
     }
 
     /// Every step that must be clean before the step at `index` may run.

@@ -150,6 +150,14 @@ impl Upload {
         }
     }
 
+    /// Whether all of it has been read from the client.
+    pub(super) fn is_read(&self) -> bool {
+        match self {
+            Upload::Empty => true,
+            Upload::Streamed(source) => lock(source).incoming.is_end_stream(),
+        }
+    }
+
     /// Whether reading it has failed.
     pub(super) fn client_broke_off(&self) -> bool {
         match self {
@@ -177,11 +185,12 @@ impl Source {
         }
     }
 
-    fn keep(&mut self, piece: &Bytes) {
+    /// Keeps a copy: the piece itself may be a small part of a large buffer.
+    fn keep(&mut self, piece: &[u8]) {
         let Kept::All { pieces, bytes, .. } = &mut self.kept else { return };
         if self.budget.take(*bytes, piece.len()) {
             *bytes += piece.len();
-            pieces.push(piece.clone());
+            pieces.push(Bytes::copy_from_slice(piece));
         } else {
             self.lose();
         }
@@ -197,7 +206,7 @@ impl Source {
             }
             Some(Ok(frame)) => {
                 if let Some(piece) = frame.data_ref() {
-                    self.keep(&piece.clone());
+                    self.keep(piece);
                 } else if let (Some(read), Kept::All { trailers, .. }) = (frame.trailers_ref(), &mut self.kept) {
                     *trailers = Some(read.clone());
                 }

@@ -142,7 +142,8 @@ impl Desk {
         if visit.place.is_none() {
             self.tally.were_held.fetch_add(1, Ordering::Relaxed);
         }
-        self.hold(shared, visit, sight).await
+        // Most requests never get here: they should not carry the room for it.
+        Box::pin(self.hold(shared, visit, sight)).await
     }
 
     /// Waits in the line.

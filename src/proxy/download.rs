@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -45,8 +45,10 @@ impl Lease {
     }
 
     /// The answer is complete: the connection can be used again.
-    fn finish(self) {
-        let Lease { admission, upstream, slot } = self;
+    fn finish(self, cx: &mut Context<'_>) {
+        let Lease { admission, mut upstream, slot } = self;
+        // So that it notices, too, and is ready for the next request.
+        upstream.drive(cx);
         admission.instance.pool.give_back(upstream);
         drop(slot);
         drop(admission);
@@ -58,7 +60,8 @@ impl Lease {
     }
 
     /// What a tunnel keeps: its place in the instance.
-    pub(super) fn into_admission(self) -> Admission {
+    pub(super) fn into_admission(mut self) -> Admission {
+        self.upstream.set_free();
         self.admission
     }
 }
@@ -108,7 +111,7 @@ impl Answer {
     /// Of a program's answer.
     pub(super) fn download(incoming: Incoming, lease: Lease) -> Answer {
         if incoming.is_end_stream() {
-            lease.finish();
+            lease.finish(&mut Context::from_waker(Waker::noop()));
             return Answer::Own(None);
         }
         Answer::Download(incoming, Some(lease))
@@ -139,6 +142,28 @@ pub(super) enum Coding {
     Opaque,
 }
 
+/// The next frame, after whatever the connection has to do for it.
+fn next_frame(
+    incoming: &mut Incoming,
+    lease: &mut Option<Lease>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    let frame = Pin::new(&mut *incoming).poll_frame(cx);
+    match lease {
+        Some(lease) if frame.is_pending() => {
+            lease.upstream.drive(cx);
+            Pin::new(incoming).poll_frame(cx)
+        }
+        _ => frame,
+    }
+}
+
+fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
+    if let Some(lease) = lease.take() {
+        lease.finish(cx);
+    }
+}
+
 type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
 
 impl Stream {
@@ -165,10 +190,10 @@ impl Stream {
             }
             Parting::Together(_) => {}
         }
-        match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+        match ready!(next_frame(&mut self.incoming, &mut self.lease, cx)) {
             None => {
                 self.parting = Parting::Over;
-                self.lease.take().into_iter().for_each(Lease::finish);
+                finish(&mut self.lease, cx);
                 Poll::Ready(None)
             }
             Some(Ok(frame)) => Poll::Ready(self.pass(frame).map(Ok)),
@@ -218,11 +243,11 @@ impl Body for Answer {
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
             Answer::Download(incoming, lease) => {
-                let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+                let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {
                     Some(Err(_)) => *lease = None,
                     Some(Ok(_)) if !incoming.is_end_stream() => {}
-                    None | Some(Ok(_)) => lease.take().into_iter().for_each(Lease::finish),
+                    None | Some(Ok(_)) => finish(lease, cx),
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(BrokenOff::Program)))
             }

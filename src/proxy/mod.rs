@@ -50,6 +50,9 @@ pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, Servi
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
 
+/// How long an idle connection that a program has closed may go unnoticed.
+const SWEEP: Duration = Duration::from_secs(2);
+
 /// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every method
 /// may be called from any task. Dropping it ends it at once; `shutdown` ends it decently.
 pub struct Proxy {
@@ -77,6 +80,7 @@ impl Proxy {
         for listener in bound.listeners {
             tasks.spawn(listener::accept(listener, Arc::clone(&shared)));
         }
+        tasks.spawn(sweep(Arc::clone(&shared)));
         Ok(Proxy { shared, addresses, notes: bound.notes, tasks: Mutex::new(tasks) })
     }
 
@@ -146,11 +150,11 @@ impl Proxy {
     /// at most `Limits::shutdown` (2 s). Then everything is cut.
     pub async fn shutdown(&self) {
         self.shared.life.send_replace(Life::Closing);
+        let instances = self.shared.instances.all();
+        instances.iter().for_each(|instance| instance.drain());
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
         let limit = self.shared.limits.parting;
-        let instances = self.shared.instances.all();
-        instances.iter().for_each(|instance| instance.drain());
         // Tunnels are no part of the connections above; they end by themselves within this time.
         let ended = async {
             for instance in &instances {
@@ -159,5 +163,25 @@ impl Proxy {
         };
         let _ = tokio::time::timeout(limit, ended).await;
         instances.iter().for_each(|instance| self.shared.instances.gone(instance.run));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.life.send_replace(Life::Closing);
+    }
+}
+
+/// Lets go of idle connections that programs have closed.
+async fn sweep(shared: Arc<Shared>) {
+    let rounds = async {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            shared.instances.all().iter().for_each(|instance| instance.pool.sweep());
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        () = shared.closing() => {}
     }
 }

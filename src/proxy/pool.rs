@@ -1,13 +1,18 @@
 //! Connections to one instance: new ones, and idle ones to use again. What is sent over them is decided elsewhere.
+//!
+//! A connection has no task of its own: whoever sends a request drives it along until the answer has been read. That
+//! saves the way through the scheduler, there and back, for every request.
 #![expect(clippy::disallowed_methods, reason = "the door to the programs: connections to their ports")]
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -23,16 +28,54 @@ use super::{
 
 /// Idle connections kept; more are closed.
 const MOST_IDLE: usize = 64;
-/// From this number on, those that the program has closed are cleared away.
-const CLEAR_FROM: usize = 4;
 
 /// A connection to a program.
-#[derive(Debug)]
 pub(super) struct Upstream {
     /// Sends requests.
     pub(super) sender: SendRequest<UploadBody>,
     /// What has gone over it.
     pub(super) counts: Arc<Counts>,
+    drive: Drive,
+}
+
+/// Who reads and writes. ByUser => (ByTask | Over).
+enum Drive {
+    /// Whoever uses the connection.
+    ByUser(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// A task of its own.
+    ByTask,
+    /// Nobody: it is closed.
+    Over,
+}
+
+impl Upstream {
+    /// Reads and writes what can be read and written now; the caller is woken when there is more.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Drive::ByUser(driver) = &mut self.drive
+            && driver.as_mut().poll(cx).is_ready()
+        {
+            self.drive = Drive::Over;
+        }
+    }
+
+    /// From now on it is driven by itself: its user may be busy with something else for long.
+    pub(super) fn set_free(&mut self) {
+        if let Drive::ByUser(driver) = std::mem::replace(&mut self.drive, Drive::ByTask) {
+            tokio::spawn(driver);
+        }
+    }
+
+    /// Whether it can take a request. An idle one hears here that the program has closed it.
+    fn is_ready(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.sender.is_ready()
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("counts", &self.counts).finish_non_exhaustive()
+    }
 }
 
 /// Idle connections and the way to new ones.
@@ -60,17 +103,18 @@ impl Pool {
     pub(super) fn take(&self) -> Option<Upstream> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let Idle::Kept(kept) = &mut *idle else { return None };
-        let ready = kept.iter().rposition(|upstream| upstream.sender.is_ready())?;
-        Some(kept.swap_remove(ready))
+        while let Some(mut upstream) = kept.pop() {
+            if upstream.is_ready() {
+                return Some(upstream);
+            }
+        }
+        None
     }
 
     /// Takes back a connection whose answer has been read.
     pub(super) fn give_back(&self, upstream: Upstream) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let Idle::Kept(kept) = &mut *idle else { return };
-        if kept.len() >= CLEAR_FROM {
-            kept.retain(|upstream| !upstream.sender.is_closed());
-        }
         if kept.len() < MOST_IDLE && !upstream.sender.is_closed() {
             kept.push(upstream);
         }
@@ -81,12 +125,19 @@ impl Pool {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Lets go of idle connections that the program has closed.
+    pub(super) fn sweep(&self) {
+        if let Idle::Kept(kept) = &mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner) {
+            kept.retain_mut(Upstream::is_ready);
+        }
+    }
+
     /// Closes what is idle now, and what will be given back.
     pub(super) fn close(&self) {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Idle::Closed;
     }
 
-    /// A new connection. Its task ends it when the program is gone and silent for `silence`.
+    /// A new connection. It ends by itself when the program is gone and silent for `silence`.
     pub(super) async fn connect(
         &self,
         limit: Duration,
@@ -104,14 +155,15 @@ impl Pool {
         builder.preserve_header_case(true);
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
         let watched = Arc::clone(&counts);
-        tokio::spawn(async move {
+        let driver = async move {
             tokio::select! {
+                biased;
                 // How it ends is told to whoever waits for an answer.
                 _ = connection.with_upgrades() => {}
                 () = abandoned(phase, watched, silence) => {}
             }
-        });
-        Ok(Upstream { sender, counts })
+        };
+        Ok(Upstream { sender, counts, drive: Drive::ByUser(Box::pin(driver)) })
     }
 
     async fn reach(&self) -> io::Result<TcpStream> {

@@ -4,8 +4,6 @@
 
 use std::{
     collections::HashSet,
-    fs::Metadata,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -27,12 +25,12 @@ use super::{
     ignore::Rules,
     locked,
     note::Note,
+    paths::{Gone, What},
     roots::Roots,
     shared::Shared,
     survey,
-    tree::For,
 };
-use crate::{core::event::Writer, model::RunId, plan::Learned, sys::Clock};
+use crate::{model::RunId, plan::Learned, sys::Clock};
 
 /// If nothing at all has come for so long, a cookie that was written does not come any more.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -62,10 +60,18 @@ pub(super) struct Engine {
     pub(super) inbox: Receiver<In>,
     pub(super) fences: Fences,
     pub(super) roots: Roots,
-    clock: Clock,
-    lock: Option<Lock>,
-    writing: HashSet<PathBuf>,
+    pub(super) lock: Option<Lock>,
+    pub(super) clock: Clock,
+    pub(super) writing: HashSet<PathBuf>,
+    lists: Lists,
     told: Vec<Note>,
+}
+
+/// Whether the ignore rules that were read are in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lists {
+    Applied,
+    Changed,
 }
 
 impl Engine {
@@ -76,6 +82,7 @@ impl Engine {
             clock: Clock::start(),
             lock: None,
             writing: HashSet::new(),
+            lists: Lists::Applied,
             told: Vec::new(),
             shared,
             backend,
@@ -104,11 +111,7 @@ impl Engine {
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
         loop {
-            let next = match self.fences.is_waiting() {
-                true => self.inbox.recv_timeout(PATIENCE),
-                false => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match next {
+            match self.next() {
                 Ok(In::Event(event)) => self.event(&event, Source::Exact),
                 Ok(In::Batch(source, mut events)) => {
                     // Within a batch the order is lost: what is no cookie goes first.
@@ -127,6 +130,20 @@ impl Engine {
             }
         }
         baseline::keep(&self.shared);
+    }
+
+    /// What is to be done next; waits for it.
+    fn next(&mut self) -> Result<In, RecvTimeoutError> {
+        if self.lists == Lists::Changed {
+            match self.inbox.try_recv() {
+                Ok(message) => return Ok(message),
+                Err(_) => self.apply_lists(),
+            }
+        }
+        match self.fences.is_waiting() {
+            true => self.inbox.recv_timeout(PATIENCE),
+            false => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
     }
 
     fn event(&mut self, event: &Event, source: Source) {
@@ -183,156 +200,11 @@ impl Engine {
         if !path.parent().is_some_and(|folder| locked(&self.shared.tree).holds(folder)) {
             return;
         }
-        match what {
-            What::Came(_) | What::Written | What::Closed | What::Labelled if source != Source::Exact => {
-                self.vague(path, source)
-            }
-            What::Came(created) => self.came(path, created),
-            What::Written => self.written(path),
-            What::Closed => {
-                self.writing.remove(path);
-                self.touch(path, Writer::Done);
-            }
-            What::Labelled => self.labelled(path),
-            What::Went(gone) => self.went(path, gone, source),
-        }
-        if path.file_name().is_some_and(Rules::is_list) && !matches!(what, What::Labelled) {
-            self.list_changed(path);
-        }
+        self.happened(path, what, source);
     }
 
     fn is_cookie(&self, path: &Path) -> bool {
         path.parent() == Some(self.fences.folder())
-    }
-
-    fn written(&mut self, path: &Path) {
-        if !self.writing.contains(path) {
-            self.writing.insert(path.to_owned());
-        }
-        self.touch(path, Writer::Writing);
-    }
-
-    /// Mode, owner or times have changed; whoever has it open goes on writing.
-    fn labelled(&mut self, path: &Path) {
-        if locked(&self.shared.tree).holds(path) {
-            return;
-        }
-        let writer = if self.writing.contains(path) { Writer::Writing } else { Writer::Done };
-        self.touch(path, writer);
-    }
-
-    /// Something was created or moved here.
-    fn came(&mut self, path: &Path, created: bool) {
-        match path.symlink_metadata() {
-            Ok(found) if found.is_dir() => self.adopt(path),
-            Ok(found) if created && is_being_written(&found) => self.written(path),
-            Ok(found) => {
-                self.writing.remove(path);
-                self.touch(path, Writer::Done);
-                if found.is_symlink() && locked(&self.shared.tree).rules.passes(path) {
-                    survey::survey(self);
-                }
-            }
-            // Gone again; the event that says so is on its way.
-            Err(_) => self.touch(path, Writer::Done),
-        }
-    }
-
-    /// Something happened here, but the OS does not say what.
-    fn vague(&mut self, path: &Path, source: Source) {
-        match path.symlink_metadata() {
-            Ok(found) if found.is_dir() => {
-                if !locked(&self.shared.tree).holds(path) {
-                    self.adopt(path);
-                }
-            }
-            _ => self.touch_vaguely(path, source),
-        }
-    }
-
-    fn touch_vaguely(&mut self, path: &Path, source: Source) {
-        // Polling finds a difference late; it may have been looked at since.
-        let file = self.shared.names.short(path);
-        if source == Source::Exact || source == Source::Vague || self.shared.differs(&file) {
-            self.touch(path, Writer::Unknown);
-        }
-    }
-
-    /// A folder has come: it is watched before it is read, and what is in it counts as touched.
-    pub(super) fn adopt(&mut self, folder: &Path) {
-        let found = locked(&self.shared.tree).walk(folder, &mut self.backend, For::Files);
-        self.take(found.notes);
-        found.files.iter().for_each(|file| self.touch(file, Writer::Unknown));
-    }
-
-    /// Something was removed or moved away.
-    fn went(&mut self, path: &Path, gone: Gone, source: Source) {
-        self.writing.remove(path);
-        let (was_watched, was_pruned) = {
-            let mut tree = locked(&self.shared.tree);
-            let was_pruned = tree.is_pruned(path);
-            (tree.remove(path, &mut self.backend), was_pruned)
-        };
-        if !was_watched {
-            if !was_pruned && gone == Gone::Anything {
-                match source {
-                    Source::Exact => self.touch(path, Writer::Done),
-                    _ => self.touch_vaguely(path, source),
-                }
-            }
-            return;
-        }
-        self.touch_all_missing_below(path);
-        // It may be back already, as another folder: then its watch is gone with the old one's.
-        if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            self.adopt(path);
-        }
-    }
-
-    /// Touches every known file in `folder` that is not there any more.
-    pub(super) fn touch_all_missing_below(&mut self, folder: &Path) {
-        let short = self.shared.names.short(folder);
-        let files: Vec<_> = locked(&self.shared.ledger).below(&short).cloned().collect();
-        for file in files {
-            let path = self.shared.names.full(&file);
-            if path.symlink_metadata().is_err() && !locked(&self.shared.ledger).is_known_missing(&file) {
-                self.touch(&path, Writer::Done);
-            }
-        }
-    }
-
-    /// Tells of a touch, if the path counts.
-    pub(super) fn touch(&mut self, path: &Path, writer: Writer) {
-        let names = locked(&self.shared.tree).names_that_count(path);
-        for name in names {
-            let file = self.shared.names.short(&name);
-            if self.shared.owners.is_owned(&file) && self.is_owners_write(&name, writer) {
-                continue;
-            }
-            locked(&self.shared.ledger).suspect(&file);
-            if let Some(held) = self.lock.as_mut().and_then(|lock| lock.written(self.clock.now())) {
-                self.shared.mailbox.git_lock(held);
-            }
-            self.shared.mailbox.touch(file, writer);
-        }
-    }
-
-    /// A file that one of our services had open when it was looked at: while it is open, its writes do not count. What
-    /// its owner leaves in it when closing it is no save either.
-    fn is_owners_write(&self, path: &Path, writer: Writer) -> bool {
-        if writer == Writer::Writing {
-            return true;
-        }
-        let file = self.shared.names.short(path);
-        if self.shared.owners.still_owned(&file, path) {
-            return true;
-        }
-        if path.symlink_metadata().is_err() {
-            return false;
-        }
-        let look = self.shared.look_in_earnest(&file);
-        locked(&self.shared.ledger).settle(&file, &look);
-        true
     }
 
     fn git(&mut self, path: &Path, what: What) {
@@ -348,17 +220,18 @@ impl Engine {
         }
     }
 
-    /// A .gitignore or .ignore came, went or was written.
-    fn list_changed(&mut self, path: &Path) {
+    /// A .gitignore or .ignore came, went or was written: what follows from it can wait until nothing else is to be
+    /// done (a checkout brings many at once), but no longer than to the next fence.
+    pub(super) fn list_changed(&mut self, path: &Path) {
         let Some(folder) = path.parent() else { return };
-        {
-            let mut tree = locked(&self.shared.tree);
-            if !tree.holds(folder) {
-                return;
-            }
-            tree.rules.read_lists(folder);
+        locked(&self.shared.tree).rules.read_lists(folder);
+        self.lists = Lists::Changed;
+    }
+
+    pub(super) fn apply_lists(&mut self) {
+        if std::mem::replace(&mut self.lists, Lists::Applied) == Lists::Changed {
+            survey::survey(self);
         }
-        survey::survey(self);
     }
 
     fn rules_changed(&mut self) {
@@ -413,6 +286,7 @@ impl Engine {
     }
 
     fn pass(&mut self, passed: Vec<Purpose>) {
+        self.apply_lists();
         for purpose in passed {
             match purpose {
                 Purpose::Run(run) => self.shared.mailbox.fence(run),
@@ -472,34 +346,4 @@ impl Engine {
         *locked(&self.shared.backend) = self.backend.name();
         self.shared.mailbox.note(note);
     }
-}
-
-/// What an event says happened to a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// It came to be here; `true` if it was created as a file, so that whoever created it may have it open.
-    Came(bool),
-    /// Its content is being written.
-    Written,
-    /// Someone who could write has closed it.
-    Closed,
-    /// Its mode, owner or times have changed.
-    Labelled,
-    /// It is not here any more.
-    Went(Gone),
-}
-
-/// What went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
-    /// A folder.
-    Folder,
-    /// Not told.
-    Anything,
-}
-
-/// A file with one name that was just created will be closed by whoever created it; a second name for a file, a
-/// symlink or a FIFO is complete as it comes.
-fn is_being_written(found: &Metadata) -> bool {
-    found.is_file() && found.nlink() == 1
 }

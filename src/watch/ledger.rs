@@ -191,6 +191,11 @@ impl Ledger {
         (entry.print != Print(0) || !matches!(entry.known, Known::Never)).then_some(entry.content)
     }
 
+    /// Whether anyone ever looked at `path`, or is to.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        self.entries.contains_key(path)
+    }
+
     /// How many files are known.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

@@ -21,6 +21,7 @@ mod names;
 mod note;
 mod outputs;
 mod owned;
+mod paths;
 mod poller;
 mod reach;
 mod remembered;
@@ -40,6 +41,7 @@ use std::{
         atomic::{AtomicI64, AtomicU64},
         mpsc::{Receiver, Sender, channel},
     },
+    time::Duration,
 };
 
 use self::{
@@ -66,6 +68,9 @@ use crate::{
     model::{Digest, FilePath, RunId},
     plan::{self, Learned, Plan, Step},
 };
+
+/// So long an answer about inputs waits for the baseline.
+const BASELINE: Duration = Duration::from_millis(100);
 
 /// A handle on the watcher. Clones are handles on the same one; it ends when the last is dropped.
 #[derive(Clone, Debug)]
@@ -186,13 +191,15 @@ impl Watcher {
     }
 
     /// One digest of the names and contents of all files that the step called `step` reads, as they are now. None
-    /// before the baseline is complete, and if there is no such step.
+    /// if the baseline is not complete within 100 ms, and if there is no such step.
     pub async fn inputs_digest(
         &self,
         plan: Arc<Plan>,
         step: Arc<str>,
         learned: Option<Arc<Learned>>,
     ) -> Option<Digest> {
+        // In a small project the first step's look-up comes only moments before the end of the baseline.
+        let _ = tokio::time::timeout(BASELINE, self.baseline()).await;
         let inside = self.inside.clone();
         blocking(move || inside.members.digest(&inside.shared, &plan, &step, learned.as_ref())).await.flatten()
     }

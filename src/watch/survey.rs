@@ -3,13 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    backend::Means,
-    engine::{Engine, What},
-    locked,
-    note::Note,
-    tree::For,
-};
+use super::{backend::Means, engine::Engine, locked, note::Note, paths::What, tree::For};
 use crate::core::event::Writer;
 
 /// Watches what is to be watched by the rules in force, watches no longer what is not, and touches every file that

@@ -256,6 +256,16 @@ impl Tree {
         self.folders.contains_key(folder)
     }
 
+    /// Whether `folder` is watched, or was met and is not to be.
+    pub(super) fn is_known(&self, folder: &Path) -> bool {
+        self.holds(folder) || self.is_pruned(folder)
+    }
+
+    /// Whether `path` is a symlink to a folder that is watched through it.
+    pub(super) fn is_link(&self, path: &Path) -> bool {
+        self.links.iter().any(|link| link.at == path)
+    }
+
     /// Whether `folder` was met and is not watched.
     pub(super) fn is_pruned(&self, folder: &Path) -> bool {
         self.pruned.contains_key(folder)

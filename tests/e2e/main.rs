@@ -15,6 +15,7 @@ mod health;
 mod hello;
 mod leaving;
 mod loop_;
+mod mishaps;
 mod programs;
 mod requests;
 mod saves;

@@ -40,8 +40,8 @@ impl Project {
         let project = Project::new();
         project.write("version", "1");
         project.write("app", "");
-        project.write("build.sh", &build_script());
-        project.write("dev.toml", &app_toml(service));
+        project.write("build.sh", build_script());
+        project.write("dev.toml", app_toml(service));
         project
     }
 

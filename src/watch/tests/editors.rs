@@ -12,7 +12,7 @@ async fn saves(save: impl Fn(&World, &str)) {
     world.baseline().await;
     for content in ["one", "two", "three"] {
         save(&world, content);
-        let mail = world.fence().await;
+        let mail = world.settled().await;
         let counting: Vec<_> = mail.touches.iter().filter(|touch| *touch.path != *Path::new("main.go")).collect();
         for touch in counting {
             let left = world.verdict(touch.path.to_str().unwrap()).await;

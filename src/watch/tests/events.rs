@@ -20,7 +20,7 @@ async fn a_write_is_touched_as_being_written_and_then_as_done() {
     file.write_all(b"two").unwrap();
     assert_eq!(world.writer("main.go").await, Some(Writer::Writing));
     drop(file);
-    assert_eq!(world.writer("main.go").await, Some(Writer::Done));
+    world.until_done("main.go").await;
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_new_file_is_open_until_it_is_closed() {
     file.set_permissions(PermissionsExt::from_mode(mode.mode() | 0o100)).unwrap();
     assert_eq!(world.writer("new.go").await, Some(Writer::Writing), "a new mode does not close a file");
     drop(file);
-    assert_eq!(world.writer("new.go").await, Some(Writer::Done));
+    world.until_done("new.go").await;
 }
 
 #[tokio::test]
@@ -116,6 +116,18 @@ async fn a_new_mode_is_a_touch_and_a_change() {
     std::fs::set_permissions(world.at("run.sh"), PermissionsExt::from_mode(0o755)).unwrap();
     assert_eq!(world.writer("run.sh").await, Some(Writer::Done));
     assert_eq!(world.verdict("run.sh").await, Verdict::Changed);
+}
+
+#[tokio::test]
+async fn a_new_mode_of_a_folder_touches_nothing() {
+    let mut world = World::new();
+    world.write("dir/a.go", "x");
+    world.write("node_modules/a.js", "x");
+    world.watch();
+    for folder in ["dir", "node_modules"] {
+        std::fs::set_permissions(world.at(folder), PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    assert!(world.touched().await.is_empty());
 }
 
 #[tokio::test]

@@ -292,6 +292,10 @@ async fn a_linked_folder_is_watched_only_if_a_name_leads_through_it() {
     assert!(touched.contains(&"shared/deep/a.txt".to_owned()), "{touched:?}");
     world.write("../second/deep/a.txt", "again");
     assert_eq!(world.touched().await, ["shared/deep/a.txt"]);
+    world.verdict("shared/deep/a.txt").await;
+    world.remove("shared");
+    assert!(world.touched().await.contains(&"shared/deep/a.txt".to_owned()));
+    assert_eq!(world.verdict("shared/deep/a.txt").await, Verdict::Gone);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use super::{Mail, Mailbox, Note, Summary, Watcher, backend::In, locked};
 use crate::{
-    core::event::{Verdict, Writer},
+    core::event::{Touch, Verdict, Writer},
     model::{FilePath, RunId},
     plan::{
         self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Proxy, Restart, Service, Settle,
@@ -209,14 +209,34 @@ impl World {
         std::mem::take(&mut self.seen)
     }
 
+    /// The same, and every writer is done. (While another test forks, the child holds all open files for a moment, and
+    /// their closing comes after the fence.)
+    async fn settled(&mut self) -> Mail {
+        self.seen = self.fence().await;
+        self.until("all writers are done", |mail| {
+            let last: BTreeMap<_, _> = mail.touches.iter().map(|touch| (&touch.path, touch.writer)).collect();
+            last.values().all(|writer| *writer != Writer::Writing)
+        })
+        .await;
+        std::mem::take(&mut self.seen)
+    }
+
     /// The touched paths since the last look, sorted.
     async fn touched(&mut self) -> Vec<String> {
-        names(&self.fence().await)
+        names(&self.settled().await)
     }
 
     async fn until_touched(&mut self, file: &str) {
         let wanted = path(file);
         self.until(&format!("{file} is touched"), |mail| mail.touches.iter().any(|touch| touch.path == wanted)).await;
+    }
+
+    /// Its last writer is done.
+    async fn until_done(&mut self, file: &str) {
+        let is_it = |touch: &&Touch| *touch.path == *Path::new(file);
+        let is_done =
+            |mail: &Mail| mail.touches.iter().rev().find(is_it).is_some_and(|touch| touch.writer == Writer::Done);
+        self.until(&format!("the writer of {file} is done"), is_done).await;
     }
 
     /// The last thing that was told about the writer of `file`.
