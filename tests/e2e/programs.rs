@@ -125,15 +125,18 @@ fn a_service_that_is_left_alone_when_it_ends_is_reported() {
 #[test]
 fn a_crash_while_the_next_one_is_being_built_is_answered_by_the_next_one() {
     let project = Project::with_app("");
-    project.write("app", "crash=/crash");
+    let toml = project.read("dev.toml");
+    project.write("dev.toml", format!("[proxy]\nfresh = \"1m\"\n\n{toml}"));
     let script = project.read("build.sh");
     project.write("build.sh", format!("while [ -e wait ]; do sleep 0.01; done\n{script}"));
     let mut devloop = project.up();
     devloop.rest();
+    let pid = live_pid(&mut devloop);
     project.write("wait", "");
     project.write("version", "2");
     devloop.event("step_started");
-    Client::new(&devloop.address()).post("/crash", b"").map(|answer| assert_ne!(answer.status, 200)).ok();
+    kill(Pid::from_raw(pid as i32), Signal::SIGKILL).expect("it runs");
+    devloop.event("crashed");
     std::fs::remove_file(project.path("wait")).expect("it is there");
     assert_eq!(devloop.get("/").body, "2\n");
     devloop.stop();

@@ -265,11 +265,12 @@ impl Devloop {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
     }
 
-    /// Waits until the process has ended.
+    /// Waits until the process has ended and everything it has said is here.
     pub fn ended(&mut self) -> ExitStatus {
         let end = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
+                until("everything it said is read", || self.seen.events.lock().expect("nobody panics").1);
                 return status;
             }
             assert!(Instant::now() < end, "devloop does not end: {:#?}", self.events());
