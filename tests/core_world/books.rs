@@ -289,7 +289,7 @@ impl Books {
             Fact::Live { run, service, .. } => {
                 self.closes(*run);
                 self.concludes(service);
-                self.live_at.insert(service.clone(), self.clock);
+                self.live_at.insert(service.clone(), self.starts[service].at);
                 self.lives.entry(service.clone()).or_default().push(self.now);
             }
             Fact::Exclusive { service, .. } => {
