@@ -297,9 +297,10 @@ impl Core {
 
     /// An output that is gone has to be made again.
     fn remake_outputs(&mut self, path: &Pending) {
-        for index in path.concern.outputs_of.iter().copied() {
-            if !self.steps[index].is_writing() {
-                self.steps[index].mark(Why::Gone(path.path.clone()));
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            let made = path.concern.outputs_of.contains(&index) || step.generated.contains(&path.path);
+            if made && !step.is_writing() {
+                step.mark(Why::Gone(path.path.clone()));
             }
         }
     }

@@ -11,6 +11,8 @@ use crate::{
 /// Pauses before an instance that ended by itself is started again; the last one repeats. From DESIGN.md.
 const PAUSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+/// A failed start is tried again for a write that is told so much later: its event may have been on its way.
+const LATE: Duration = Duration::from_secs(1);
 /// From this crash in a row on, requests are answered with the report instead of being held.
 pub(super) const CRASH_LOOP: usize = 3;
 
@@ -217,7 +219,7 @@ impl ServiceNode {
         let overlaps = |(began, ended): (Time, Time)| last >= began && first < ended;
         self.candidate().is_some_and(|candidate| last >= candidate.began)
             || self.live.as_ref().is_some_and(|live| overlaps((live.began, live.since)))
-            || self.failed.as_ref().is_some_and(|failed| overlaps(failed.tried))
+            || self.failed.as_ref().is_some_and(|failed| overlaps((failed.tried.0, failed.tried.1 + LATE)))
     }
 
     /// The candidate, if one is starting.

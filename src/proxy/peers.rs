@@ -1,11 +1,11 @@
-//! Questions to the operating system about the other ends of client connections. Reading its tables takes
-//! milliseconds, so all questions that come in meanwhile are answered by one look, and never on a task that forwards.
+//! Questions to the operating system about the other ends of client connections. Its answers may take milliseconds, so
+//! all questions that come in meanwhile are answered by one look, and never on a task that forwards.
 
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::sys::{have_left, pids_of_peers};
+use crate::sys::{descendants, have_left, pids_of_peers};
 
 /// How long questions that nobody is in a hurry about are collected.
 const COLLECT: Duration = Duration::from_secs(1);
@@ -29,13 +29,13 @@ impl Peers {
         let (who, who_questions) = mpsc::unbounded_channel();
         let (left, left_questions) = mpsc::unbounded_channel();
         let (left_by_now, patient_questions) = mpsc::unbounded_channel();
-        tokio::spawn(answer(who_questions, Duration::ZERO, pids_of_peers));
+        tokio::spawn(answer(who_questions, Duration::ZERO, own_pids));
         tokio::spawn(answer(left_questions, Duration::ZERO, have_left));
         tokio::spawn(answer(patient_questions, COLLECT, have_left));
         Peers { who, left, left_by_now }
     }
 
-    /// The process at the other end; none if it is not on this machine or not ours to see.
+    /// The process at the other end; none if it is not one of those that devloop has started.
     pub(super) async fn pid(&self, ends: Ends) -> Option<u32> {
         ask(&self.who, ends).await.flatten()
     }
@@ -53,6 +53,11 @@ impl Peers {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Nobody else can wait for himself, so nobody else is looked for: that would be a look at every open file of the machine.
+fn own_pids(connections: &[Ends]) -> Vec<Option<u32>> {
+    pids_of_peers(connections, &descendants(std::process::id()))
 }
 
 async fn ask<T>(to: &mpsc::UnboundedSender<Question<T>>, ends: Ends) -> Option<T> {

@@ -2,6 +2,8 @@
 //! elsewhere the answers are "not known", and every caller treats that as such.
 
 mod clock;
+#[cfg(target_os = "linux")]
+mod diag;
 mod environment;
 mod processes;
 mod sockets;

@@ -34,9 +34,10 @@ pub fn pid_of_peer(local: SocketAddr, peer: SocketAddr) -> Option<u32> {
     imp::pid_of_peer(local, peer)
 }
 
-/// The processes that hold the other ends of these connections (`(local, peer)`, as in `pid_of_peer`), in one look.
-pub fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u32>> {
-    imp::pids_of_peers(connections)
+/// Which of the processes `among` hold the other ends of these connections (`(local, peer)`, as in `pid_of_peer`), in
+/// one look.
+pub fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)], among: &[u32]) -> Vec<Option<u32>> {
+    imp::pids_of_peers(connections, among)
 }
 
 /// Which of these connections (`(local, peer)`) the other side has closed although its end cannot be read yet, because
@@ -49,32 +50,23 @@ pub fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
 mod imp {
     use std::{
         collections::{HashMap, HashSet},
-        io::{BufRead, BufReader},
         net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     };
 
-    use super::Listener;
+    use super::{
+        super::diag::{Diag, LISTEN, Row},
+        Listener,
+    };
 
-    const ESTABLISHED: &str = "01";
-    const LISTEN: &str = "0A";
+    const ESTABLISHED: u8 = 1;
     /// FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK: the states of a socket whose owner has closed it.
-    const LEFT: [&str; 4] = ["04", "05", "0B", "09"];
-
-    struct Row {
-        local: SocketAddr,
-        remote: SocketAddr,
-        state: String,
-        inode: u64,
-    }
+    const LEFT: [u8; 4] = [4, 5, 11, 9];
 
     pub(super) fn listeners(wanted: impl Fn(SocketAddr) -> bool, near: &[u32]) -> Vec<Listener> {
         let rows: Vec<Row> = listening_rows().into_iter().filter(|row| wanted(row.local)).collect();
         let mut left: HashSet<u64> = rows.iter().map(|row| row.inode).collect();
-        let mut found = HashMap::new();
-        for pid in near {
-            let own = socket_inodes(*pid).into_iter().filter(|inode| left.remove(inode));
-            found.extend(own.map(|inode| (inode, *pid)).collect::<Vec<_>>());
-        }
+        let mut found = owners_among(near.iter().copied(), &left);
+        left.retain(|inode| !found.contains_key(inode));
         if !left.is_empty() {
             found.extend(owners(&left));
         }
@@ -86,50 +78,41 @@ mod imp {
         listening_rows().into_iter().filter(|row| inodes.contains(&row.inode)).map(|row| row.local).collect()
     }
 
-    /// The kernel lists listening sockets before all others, which may be thousands: the rest is not read.
-    fn listening_rows() -> Vec<Row> {
-        let mut rows = Vec::new();
-        for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            let Ok(file) = std::fs::File::open(file) else { continue };
-            // small reads: the kernel makes no more lines than are asked for
-            let lines = BufReader::with_capacity(256, file).lines().skip(1).map_while(Result::ok);
-            rows.extend(lines.map_while(|line| row(&line)).take_while(|row| row.state == LISTEN));
-        }
-        rows
-    }
-
     pub(super) fn pid_of_peer(local: SocketAddr, peer: SocketAddr) -> Option<u32> {
-        let row = table()
-            .into_iter()
-            .find(|row| row.state == ESTABLISHED && same(row.local, peer) && same(row.remote, local))?;
-        owners(&HashSet::from([row.inode])).into_values().next()
+        let inode = inodes(&[(local, peer)]).pop()??;
+        owners(&HashSet::from([inode])).into_values().next()
     }
 
-    pub(super) fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u32>> {
-        let table = table();
-        let rows = by_ends(&table);
-        let inodes: Vec<Option<u64>> = connections
-            .iter()
-            .map(|(local, peer)| rows.get(&(end(*peer), end(*local))).filter(|row| row.state == ESTABLISHED))
-            .map(|row| row.map(|row| row.inode))
-            .collect();
+    pub(super) fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)], among: &[u32]) -> Vec<Option<u32>> {
+        let inodes = inodes(connections);
         let wanted: HashSet<u64> = inodes.iter().flatten().copied().collect();
         if wanted.is_empty() {
             return vec![None; connections.len()];
         }
-        let owners = owners(&wanted);
+        let owners = owners_among(among.iter().copied(), &wanted);
         inodes.iter().map(|inode| owners.get(&(*inode)?).copied()).collect()
     }
 
-    pub(super) fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
-        let table = table();
-        let rows = by_ends(&table);
-        let left = |row: &&Row| LEFT.contains(&row.state.as_str());
-        connections.iter().map(|(local, peer)| rows.get(&(end(*peer), end(*local))).is_some_and(left)).collect()
+    fn inodes(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u64>> {
+        let rows = other_ends(connections).into_iter();
+        rows.map(|row| row.filter(|row| row.state == ESTABLISHED).map(|row| row.inode)).collect()
     }
 
-    fn by_ends(table: &[Row]) -> HashMap<(End, End), &Row> {
-        table.iter().map(|row| ((end(row.local), end(row.remote)), row)).collect()
+    pub(super) fn have_left(connections: &[(SocketAddr, SocketAddr)]) -> Vec<bool> {
+        let rows = other_ends(connections).into_iter();
+        rows.map(|row| row.is_some_and(|row| LEFT.contains(&row.state))).collect()
+    }
+
+    /// The sockets at the other ends of these connections.
+    fn other_ends(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<Row>> {
+        let asked = Diag::open()
+            .and_then(|diag| connections.iter().map(|(local, peer)| diag.connection(*peer, *local)).collect());
+        asked.unwrap_or_else(|_| {
+            let table = table();
+            let rows: HashMap<(End, End), &Row> =
+                table.iter().map(|row| ((end(row.local), end(row.remote)), row)).collect();
+            connections.iter().map(|(local, peer)| rows.get(&(end(*peer), end(*local))).map(|row| **row)).collect()
+        })
     }
 
     type End = (IpAddr, u16);
@@ -138,10 +121,13 @@ mod imp {
         (addr.ip().to_canonical(), addr.port())
     }
 
-    fn same(a: SocketAddr, b: SocketAddr) -> bool {
-        a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical()
+    fn listening_rows() -> Vec<Row> {
+        let asked = Diag::open().and_then(|diag| diag.listeners());
+        asked.unwrap_or_else(|_| table().into_iter().filter(|row| row.state == LISTEN).collect())
     }
 
+    /// Every socket of the machine: what there is where the kernel cannot be asked for single ones. On a machine with
+    /// much memory the kernel needs milliseconds for it.
     fn table() -> Vec<Row> {
         let mut rows = Vec::new();
         for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
@@ -156,7 +142,7 @@ mod imp {
         Some(Row {
             local: address(words.get(1)?)?,
             remote: address(words.get(2)?)?,
-            state: (*words.get(3)?).to_owned(),
+            state: u8::from_str_radix(words.get(3)?, 16).ok()?,
             inode: words.get(9)?.parse().ok()?,
         })
     }
@@ -184,20 +170,60 @@ mod imp {
     }
 
     fn owners(inodes: &HashSet<u64>) -> HashMap<u64, u32> {
+        let Ok(entries) = std::fs::read_dir("/proc") else { return HashMap::new() };
+        owners_among(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()), inodes)
+    }
+
+    /// Who of these processes has which of these sockets open: the first that does.
+    fn owners_among(pids: impl Iterator<Item = u32>, inodes: &HashSet<u64>) -> HashMap<u64, u32> {
         let mut found = HashMap::new();
-        let Ok(entries) = std::fs::read_dir("/proc") else { return found };
-        let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         for pid in pids {
+            if found.len() == inodes.len() {
+                break;
+            }
             for inode in socket_inodes(pid) {
                 if inodes.contains(&inode) {
                     found.entry(inode).or_insert(pid);
                 }
             }
-            if found.len() == inodes.len() {
-                break;
-            }
         }
         found
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::net::{TcpListener, TcpStream};
+
+        use super::*;
+
+        #[test]
+        #[expect(clippy::disallowed_methods, reason = "a test's own sockets")]
+        fn the_kernel_answers_as_its_tables_do() {
+            for host in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+                let Ok(listener) = TcpListener::bind(host) else { continue };
+                let port = listener.local_addr().unwrap().port();
+                let to = if host.contains("::1") { "[::1]" } else { "127.0.0.1" };
+                let client = TcpStream::connect(format!("{to}:{port}")).unwrap();
+                let (_server, peer) = listener.accept().unwrap();
+                let ends = (canonical(client.local_addr().unwrap()), canonical(client.peer_addr().unwrap()));
+                assert_eq!(ends.0, canonical(peer));
+                let Ok(diag) = Diag::open() else { return };
+                let by_table = |row: &&Row| row.local == ends.0 && row.remote == ends.1;
+                let row = diag.connection(ends.0, ends.1).unwrap();
+                assert!(row.is_some());
+                assert_eq!(row, table().iter().find(by_table).copied());
+                let gone = SocketAddr::new(ends.1.ip(), 1);
+                assert_eq!(diag.connection(ends.0, gone).unwrap(), None);
+                let listens = |row: &Row| row.state == LISTEN && row.local.port() == port;
+                let listeners: Vec<Row> = diag.listeners().unwrap().into_iter().filter(listens).collect();
+                assert_eq!(listeners, table().into_iter().filter(listens).collect::<Vec<_>>());
+                assert_eq!(listeners.len(), 1);
+            }
+        }
+
+        fn canonical(addr: SocketAddr) -> SocketAddr {
+            SocketAddr::new(addr.ip().to_canonical(), addr.port())
+        }
     }
 }
 
@@ -219,7 +245,7 @@ mod imp {
         None
     }
 
-    pub(super) fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)]) -> Vec<Option<u32>> {
+    pub(super) fn pids_of_peers(connections: &[(SocketAddr, SocketAddr)], _among: &[u32]) -> Vec<Option<u32>> {
         vec![None; connections.len()]
     }
 
@@ -252,7 +278,9 @@ mod tests {
         let (server, peer) = listener.accept().unwrap();
         let local = server.local_addr().unwrap();
         assert_eq!(pid_of_peer(local, peer), Some(std::process::id()));
-        assert_eq!(pids_of_peers(&[(local, peer), (peer, peer)]), [Some(std::process::id()), None]);
+        let me = std::process::id();
+        assert_eq!(pids_of_peers(&[(local, peer), (peer, peer)], &[me]), [Some(me), None]);
+        assert_eq!(pids_of_peers(&[(local, peer)], &[]), [None]);
         assert_eq!(have_left(&[(local, peer)]), [false]);
         drop(client);
     }
