@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Core,
+    adopt::is_same_service,
     event::{Effect, Program, Spawn, StopHow},
     fact::{Fact, Times},
     fresh::millis,
@@ -200,7 +201,9 @@ impl Core {
     fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let run = self.new_run();
         let service = &mut self.services[index];
-        let plan = service.plan.clone();
+        // An older program is started as it was when it ran, though dev.toml says something else by now.
+        let plan = if is_same_service(&made.plan, &service.plan) { &service.plan } else { &made.plan };
+        let plan = plan.clone();
         if matches!(plan.inputs, Inputs::Tool(_)) {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);
