@@ -120,6 +120,7 @@ impl Core {
                 let Next::Clearing { made, why, purpose } = std::mem::replace(&mut service.next, Next::None) else {
                     return false;
                 };
+                let (made, why) = self.newest_for(index, made, why, purpose);
                 self.spawn_instance(index, made, why, purpose);
                 true
             }
@@ -132,6 +133,17 @@ impl Core {
             }
             _ => false,
         }
+    }
+
+    /// What to start, now that the old instance has gone: what has become newer meanwhile, if it is there.
+    fn newest_for(&self, index: usize, made: MadeOf, why: Why, purpose: Purpose) -> (MadeOf, Why) {
+        let clean = self.graph.before_service[index].iter().all(|step| self.steps[*step].is_clean());
+        let target = self.target(index);
+        if purpose != Purpose::Swap || !clean || target.is_same(&made) {
+            return (made, why);
+        }
+        let why = self.services[index].why_start(&target);
+        (target, why)
     }
 
     /// A candidate made of old content is stopped as soon as something before it has to run again, unless nothing

@@ -285,6 +285,10 @@ impl Books {
             Fact::StartFailed { run, service, .. } => {
                 self.closes(*run);
                 self.concludes(service);
+                // A write may be told a second after it has made an instance fail.
+                if let Some((_, ms)) = self.starts.get_mut(service).and_then(|start| start.concluded.as_mut()) {
+                    *ms += 1_000;
+                }
             }
             Fact::Live { run, service, .. } => {
                 self.closes(*run);
