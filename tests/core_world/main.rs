@@ -1,4 +1,5 @@
 //! Random worlds around the core: after every event and at rest, the promises of `ARCHITECTURE.md` hold.
+#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod books;
 mod content;
