@@ -5,10 +5,11 @@ use std::{
     future::{Future, poll_fn},
     io,
     sync::{Arc, atomic::Ordering},
+    task::Context,
 };
 
 use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 
 use super::{
     body::Upload,
@@ -206,11 +207,12 @@ async fn send(
     permit: Option<(Permit, Time)>,
 ) -> Sent {
     let mark = upstream.counts.mark();
-    let mut answer = std::pin::pin!(upstream.sender.try_send_request(request));
+    // Without a budget of its own: a look that was put off would be lost where nobody is woken for it.
+    let mut answer = std::pin::pin!(unconstrained(upstream.sender.try_send_request(request)));
     let counts = Arc::clone(&upstream.counts);
     let mut answer = std::pin::pin!(poll_fn(|cx| {
         upstream.drive(cx);
-        answer.as_mut().poll(cx)
+        answer.as_mut().poll(&mut Context::from_waker(upstream.waker(cx)))
     }));
     let result = match permit {
         None => answer.await,

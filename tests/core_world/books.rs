@@ -52,6 +52,7 @@ pub struct Books {
     /// When a file was last heard to have changed, and told.
     changed: BTreeMap<FilePath, u64>,
     heard: BTreeSet<FilePath>,
+    judged: BTreeSet<FilePath>,
     /// Each touch of a file, and when in ms.
     touched: BTreeMap<FilePath, Vec<(u64, u64)>>,
     learned: BTreeMap<Arc<str>, u64>,
@@ -132,6 +133,7 @@ impl Books {
             Event::Digested { verdicts, .. } => {
                 let new = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
                 self.heard.extend(new.map(|(path, _)| path.clone()));
+                self.judged.extend(verdicts.iter().map(|(path, _)| path.clone()));
             }
             Event::Examined { changed, .. } => {
                 for path in changed {
@@ -261,7 +263,9 @@ impl Books {
             Fact::Saved { files, .. } => {
                 for file in files {
                     let path: FilePath = Arc::from(Path::new(file));
-                    assert!(self.heard.remove(&path), "{file} has not changed");
+                    // One that nothing read for a while may have been something else meanwhile.
+                    assert!(self.judged.contains(&path), "{file} was not judged");
+                    self.heard.remove(&path);
                     self.changed.insert(path, self.clock);
                 }
             }
@@ -285,11 +289,13 @@ impl Books {
             Fact::StartFailed { run, service, .. } => {
                 self.closes(*run);
                 self.concludes(service);
+                self.allow_late(service);
             }
             Fact::Live { run, service, .. } => {
                 self.closes(*run);
                 self.concludes(service);
-                self.live_at.insert(service.clone(), self.clock);
+                self.allow_late(service);
+                self.live_at.insert(service.clone(), self.starts[service].at);
                 self.lives.entry(service.clone()).or_default().push(self.now);
             }
             Fact::Exclusive { service, .. } => {
@@ -313,6 +319,13 @@ impl Books {
     fn concludes(&mut self, name: &Arc<str>) {
         if let Some(start) = self.starts.get_mut(name) {
             start.concluded = Some((self.clock, self.now));
+        }
+    }
+
+    /// A write may be told a second after it has made an instance fail.
+    fn allow_late(&mut self, service: &Arc<str>) {
+        if let Some((_, ms)) = self.starts.get_mut(service).and_then(|start| start.concluded.as_mut()) {
+            *ms += 1_000;
         }
     }
 

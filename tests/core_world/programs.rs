@@ -85,7 +85,7 @@ pub fn step_result(step: &Step, read: &BTreeMap<FilePath, Content>, others: &[Co
 
 /// Whether lib.rs has a line that includes note.txt.
 fn includes_note(content: Content) -> bool {
-    content / 2 % 2 == 0
+    (content / 2).is_multiple_of(2)
 }
 
 pub fn service_result(service: &Service, read: &BTreeMap<FilePath, Content>, others: &[Content]) -> Content {
@@ -121,7 +121,7 @@ impl World {
                 };
                 outputs(&self.plan.steps[*maker]).contains(file) && !before.iter().any(reads)
             };
-            self.plan.service_reads(index, file, None) || (follows && before.iter().any(|maker| unread(maker)))
+            self.plan.service_reads(index, file, None) || (follows && before.iter().any(unread))
         };
         World::all_files().filter(is_read).collect()
     }
