@@ -170,7 +170,8 @@ fn turn(latencies: Vec<Duration>, time: Duration) -> Turn {
 fn others(project: &Project, to: SocketAddr) -> Vec<(&'static str, SocketAddr, Running)> {
     let root = project.root();
     let folder = root.display();
-    let configs: [(&str, fn(SocketAddr, SocketAddr, &str) -> String, &[&str]); 3] = [
+    type Config = fn(SocketAddr, SocketAddr, &str) -> String;
+    let configs: [(&str, Config, &[&str]); 3] = [
         ("haproxy", haproxy, &["-db", "-q", "-f", "FILE"]),
         ("nginx", nginx, &["-c", "FILE", "-e", "stderr"]),
         ("caddy", caddy, &["run", "--adapter", "caddyfile", "--config", "FILE"]),

@@ -161,7 +161,7 @@ fn is_same_step(old: &Step, new: &Step) -> bool {
 
 /// Whether an instance of one is as good as an instance of the other: what its process sees is the same. How it is
 /// probed, drained and stopped holds from now on without a restart.
-fn is_same_service(old: &Service, new: &Service) -> bool {
+pub(super) fn is_same_service(old: &Service, new: &Service) -> bool {
     old.run == new.run
         && old.cwd == new.cwd
         && old.env == new.env

@@ -24,7 +24,7 @@ mod took;
 mod why;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -62,6 +62,8 @@ pub struct Core {
     pass: Option<Pass>,
     /// Touched paths that nothing read at the time; what a tool chain says later may include them.
     unread: HashMap<FilePath, Time>,
+    /// Paths that were touched when nothing read them, and have not been judged since.
+    strangers: HashSet<FilePath>,
     learned: BTreeMap<Arc<str>, Arc<Learned>>,
     revision: Revision,
     runs: u64,
@@ -129,6 +131,7 @@ impl Core {
             deferred: Vec::new(),
             pass: None,
             unread: HashMap::new(),
+            strangers: HashSet::new(),
             learned: BTreeMap::new(),
             revision: Revision(1),
             runs: 0,

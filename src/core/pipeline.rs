@@ -247,7 +247,12 @@ impl Core {
             (Some(_), count) => format!("new artifact, {count} outputs changed"),
         };
         let Stage::Examining { taken } = std::mem::replace(stage, Stage::Waiting { result, took }) else { return };
-        self.give_back(taken.into_iter().filter(|path: &Pending| foreign.contains(&path.path)).collect());
+        let (foreign, own): (Vec<Pending>, Vec<Pending>) =
+            taken.into_iter().partition(|path| foreign.contains(&path.path));
+        if step.plan.generates {
+            step.generated.extend(own.into_iter().map(|path| path.path));
+        }
+        self.give_back(foreign);
         for path in &changed {
             let concern = self.concern(path);
             self.spread(path, &concern, Some(index));

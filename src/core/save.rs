@@ -47,14 +47,27 @@ impl Core {
         }
     }
 
-    /// Remembers a touched path for the steps that a tool chain may yet say to read it.
+    /// Remembers a touched path for those that a tool chain may yet say to read it, and a path that nothing reads as one
+    /// of which it is not known any more what was in it when it was last read.
     fn note_unread(&mut self, path: &FilePath, concern: &Concern, at: Time) {
-        let tools = || (0..self.steps.len()).filter(|index| matches!(self.steps[*index].plan.inputs, Inputs::Tool(_)));
-        if tools().all(|index| concern.steps.contains(&index)) {
+        if concern.is_none() {
+            if self.strangers.len() >= UNREAD {
+                self.strangers.clear();
+            }
+            self.strangers.insert(path.clone());
+        }
+        let asks = |inputs: &Inputs| matches!(inputs, Inputs::Tool(_));
+        let steps = || (0..self.steps.len()).filter(|index| asks(&self.steps[*index].plan.inputs));
+        let services = || (0..self.services.len()).filter(|index| asks(&self.services[*index].plan.inputs));
+        if steps().all(|index| concern.steps.contains(&index))
+            && services().all(|index| concern.services.contains(&index))
+        {
             return;
         }
         if self.unread.len() >= UNREAD {
-            let oldest = tools().map(|index| self.steps[index].last_began).min().unwrap_or(at);
+            let steps = steps().map(|index| self.steps[index].last_began);
+            let services = services().filter_map(|index| self.services[index].newest_began());
+            let oldest = steps.chain(services).min().unwrap_or(at);
             self.unread.retain(|_, at| *at >= oldest);
         }
         if self.unread.len() >= UNREAD {
@@ -133,7 +146,12 @@ impl Core {
         let looked: Vec<(Pending, Verdict)> = paths
             .into_iter()
             .map(|path| {
-                let verdict = verdicts.get(&path.path).copied().unwrap_or(Verdict::Changed);
+                let verdict = match verdicts.get(&path.path).copied().unwrap_or(Verdict::Changed) {
+                    // It is what it was long ago; who has read it since has read something else.
+                    Verdict::Same if self.strangers.contains(&path.path) => Verdict::Changed,
+                    other => other,
+                };
+                self.strangers.remove(&path.path);
                 (path, verdict)
             })
             .collect();
@@ -297,9 +315,10 @@ impl Core {
 
     /// An output that is gone has to be made again.
     fn remake_outputs(&mut self, path: &Pending) {
-        for index in path.concern.outputs_of.iter().copied() {
-            if !self.steps[index].is_writing() {
-                self.steps[index].mark(Why::Gone(path.path.clone()));
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            let made = path.concern.outputs_of.contains(&index) || step.generated.contains(&path.path);
+            if made && !step.is_writing() {
+                step.mark(Why::Gone(path.path.clone()));
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct ServiceNode {
 /// What an instance was made of: it need not be replaced by one of the same.
 #[derive(Clone, Debug)]
 pub(super) struct MadeOf {
+    /// How it is run.
+    pub(super) plan: Arc<Service>,
     pub(super) artifacts: Vec<Artifact>,
     pub(super) bumps: u64,
     pub(super) revision: Revision,

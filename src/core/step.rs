@@ -1,6 +1,6 @@
 //! One step: what is known about its last result, and what is being done about the next one.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{breaker::Breaker, settle::Pending, took::Took, why::Why};
 use crate::{
@@ -34,6 +34,8 @@ pub(super) struct StepNode {
     pub(super) reads_roughly: bool,
     /// Its result is a kept artifact, found while this was known of what it reads.
     pub(super) found_by: Option<Option<Arc<Learned>>>,
+    /// With `generates = true`: the files that it wrote and that say so.
+    pub(super) generated: BTreeSet<FilePath>,
     /// Since when nothing keeps it from running but files that have not settled.
     pub(super) unsettled_since: Option<Time>,
 }
@@ -129,6 +131,7 @@ impl StepNode {
             read: (now, Some(now)),
             reads_roughly: true,
             found_by: None,
+            generated: BTreeSet::new(),
             unsettled_since: None,
         }
     }

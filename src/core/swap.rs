@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Core,
+    adopt::is_same_service,
     event::{Effect, Program, Spawn, StopHow},
     fact::{Fact, Times},
     fresh::millis,
@@ -70,7 +71,12 @@ impl Core {
     /// What the newest instance is to be made of.
     fn target(&self, index: usize) -> MadeOf {
         let service = &self.services[index];
-        MadeOf { artifacts: self.artifacts(&service.plan.uses), bumps: service.bumps, revision: self.revision }
+        MadeOf {
+            plan: service.plan.clone(),
+            artifacts: self.artifacts(&service.plan.uses),
+            bumps: service.bumps,
+            revision: self.revision,
+        }
     }
 
     /// Whether an instance of this is live or on its way, or has been tried in vain.
@@ -114,6 +120,7 @@ impl Core {
                 let Next::Clearing { made, why, purpose } = std::mem::replace(&mut service.next, Next::None) else {
                     return false;
                 };
+                let (made, why) = self.newest_for(index, made, why, purpose);
                 self.spawn_instance(index, made, why, purpose);
                 true
             }
@@ -126,6 +133,17 @@ impl Core {
             }
             _ => false,
         }
+    }
+
+    /// What to start, now that the old instance has gone: what has become newer meanwhile, if it is there.
+    fn newest_for(&self, index: usize, made: MadeOf, why: Why, purpose: Purpose) -> (MadeOf, Why) {
+        let clean = self.graph.before_service[index].iter().all(|step| self.steps[*step].is_clean());
+        let target = self.target(index);
+        if purpose != Purpose::Swap || !clean || target.is_same(&made) {
+            return (made, why);
+        }
+        let why = self.services[index].why_start(&target);
+        (target, why)
     }
 
     /// A candidate made of old content is stopped as soon as something before it has to run again, unless nothing
@@ -195,7 +213,9 @@ impl Core {
     fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let run = self.new_run();
         let service = &mut self.services[index];
-        let plan = service.plan.clone();
+        // An older program is started as it was when it ran, though dev.toml says something else by now.
+        let plan = if is_same_service(&made.plan, &service.plan) { &service.plan } else { &made.plan };
+        let plan = plan.clone();
         if matches!(plan.inputs, Inputs::Tool(_)) {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);

@@ -19,7 +19,7 @@ use super::{
     desk::Desk,
     download::Answer,
     events::key,
-    forward::{Arrival, Journey, forward},
+    forward::{Journey, Unanswered, forward},
     headers::{self, Local, MOST_HOPS, Origin, Upgrade, for_app, hops, origin_form, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
@@ -107,9 +107,9 @@ async fn answer(
     let upload = Upload::new(body, &shared.budget);
     let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client };
     match forward(&shared, &desk, &mut journey).await {
-        Arrival::Answered(response) => Ok(response),
-        Arrival::Left => Err(Drop),
-        Arrival::Refused(refusal) => {
+        Ok(response) => Ok(response),
+        Err(Unanswered::Left) => Err(Drop),
+        Err(Unanswered::Refused(refusal)) => {
             desk.tally.refused.fetch_add(1, Ordering::Relaxed);
             refuse(&shared, &refusal, &journey.head.headers, Some(&desk))
         }

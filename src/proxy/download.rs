@@ -148,13 +148,15 @@ fn next_frame(
     lease: &mut Option<Lease>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-    let frame = Pin::new(&mut *incoming).poll_frame(cx);
-    match lease {
-        Some(lease) if frame.is_pending() => {
+    let Some(lease) = lease else { return Pin::new(incoming).poll_frame(cx) };
+    let mut quiet = Context::from_waker(lease.upstream.waker(cx));
+    match Pin::new(&mut *incoming).poll_frame(&mut quiet) {
+        Poll::Ready(frame) => Poll::Ready(frame),
+        Poll::Pending => {
             lease.upstream.drive(cx);
-            Pin::new(incoming).poll_frame(cx)
+            let mut quiet = Context::from_waker(lease.upstream.waker(cx));
+            Pin::new(incoming).poll_frame(&mut quiet)
         }
-        _ => frame,
     }
 }
 

@@ -5,10 +5,11 @@ use std::{
     future::{Future, poll_fn},
     io,
     sync::{Arc, atomic::Ordering},
+    task::Context,
 };
 
 use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 
 use super::{
     body::Upload,
@@ -43,10 +44,11 @@ pub(super) struct Journey {
     pub(super) client: Arc<Client>,
 }
 
-/// How it ended.
-pub(super) enum Arrival {
-    /// A program answers.
-    Answered(Response<Answer>),
+/// How it ended: with a program's answer, or without.
+pub(super) type Arrival = Result<Response<Answer>, Unanswered>;
+
+/// Why no program answers.
+pub(super) enum Unanswered {
     /// devloop answers.
     Refused(Refusal),
     /// Nobody is there to be answered.
@@ -122,12 +124,12 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 }
                 return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
             }
-            _ if journey.upload.client_broke_off() => return Arrival::Left,
+            _ if journey.upload.client_broke_off() => return Err(Unanswered::Left),
             Sent::Begun(why) => {
                 let why = format!("its answer had begun, so the request is not sent again ({why})");
-                return Arrival::Refused(Refusal::Died(why));
+                return Err(Unanswered::Refused(Refusal::Died(why)));
             }
-            Sent::Garbled(why) => return Arrival::Refused(Refusal::Garbled(why)),
+            Sent::Garbled(why) => return Err(Unanswered::Refused(Refusal::Garbled(why))),
             Sent::Untouched(why) => {
                 if reuse == Reuse::Fresh {
                     visit.refused(shared.clock.now(), run, Arc::from(why));
@@ -139,22 +141,22 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 // What ended the connection may be the end of the program: the gate gets time to notice.
                 visit.refused(shared.clock.now(), run, Arc::from(why));
             }
-            Sent::Unanswered(why) => return Arrival::Refused(Refusal::Died(cannot_repeat(journey, &why))),
+            Sent::Unanswered(why) => return Err(Unanswered::Refused(Refusal::Died(cannot_repeat(journey, &why)))),
         }
         reuse = Reuse::Fresh;
     }
 }
 
 fn turned_away(verdict: Verdict) -> Arrival {
-    Arrival::Refused(match verdict {
+    Err(Unanswered::Refused(match verdict {
         Verdict::Failed(report) => Refusal::Failed(report),
         Verdict::Limit(why) => Refusal::Limit(why),
         Verdict::TooMany => Refusal::TooMany,
         Verdict::Itself => Refusal::Itself,
         Verdict::Refused(why) => Refusal::Refused(why),
         Verdict::Closing => Refusal::Closing,
-        Verdict::Gone | Verdict::Go(_) => return Arrival::Left,
-    })
+        Verdict::Gone | Verdict::Go(_) => return Err(Unanswered::Left),
+    }))
 }
 
 fn cannot_repeat(journey: &Journey, why: &str) -> String {
@@ -205,11 +207,12 @@ async fn send(
     permit: Option<(Permit, Time)>,
 ) -> Sent {
     let mark = upstream.counts.mark();
-    let mut answer = std::pin::pin!(upstream.sender.try_send_request(request));
+    // Without a budget of its own: a look that was put off would be lost where nobody is woken for it.
+    let mut answer = std::pin::pin!(unconstrained(upstream.sender.try_send_request(request)));
     let counts = Arc::clone(&upstream.counts);
     let mut answer = std::pin::pin!(poll_fn(|cx| {
         upstream.drive(cx);
-        answer.as_mut().poll(cx)
+        answer.as_mut().poll(&mut Context::from_waker(upstream.waker(cx)))
     }));
     let result = match permit {
         None => answer.await,
@@ -265,22 +268,24 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     for_client(&mut head.headers, journey.local, stale.as_deref());
     head.version = Version::HTTP_11;
     if !is_of(&head.headers, "text/event-stream") {
-        return Arrival::Answered(Response::from_parts(head, Answer::download(incoming, lease)));
+        return Ok(Response::from_parts(head, Answer::download(incoming, lease)));
     }
     let announced = [header::CONTENT_LENGTH, header::CONTENT_ENCODING];
     let opaque = announced.iter().any(|name| head.headers.contains_key(name));
     let coding = if opaque { Coding::Opaque } else { Coding::Plain };
     let body = Answer::stream(incoming, lease, coding, shared.limits.parting);
-    Arrival::Answered(Response::from_parts(head, body))
+    Ok(Response::from_parts(head, body))
 }
 
 fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {
     let (asked, Some(client)) = (&journey.upgrade.0, journey.upgrade.1.take()) else {
-        return Arrival::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned()));
+        return Err(Unanswered::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned())));
     };
     let protocol = match asked {
         Upgrade::None => {
-            return Arrival::Refused(Refusal::Garbled("it switches protocols although nobody asked".to_owned()));
+            return Err(Unanswered::Refused(Refusal::Garbled(
+                "it switches protocols although nobody asked".to_owned(),
+            )));
         }
         Upgrade::WebSocket => Protocol::WebSocket,
         Upgrade::Other(_) => Protocol::Unknown,
@@ -291,5 +296,5 @@ fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<In
     tokio::spawn(tunnel.run(Arc::clone(shared)));
     let (mut head, _) = response.into_parts();
     for_upgraded_client(&mut head.headers, journey.local, stale.as_deref());
-    Arrival::Answered(Response::from_parts(head, Answer::Own(None)))
+    Ok(Response::from_parts(head, Answer::Own(None)))
 }

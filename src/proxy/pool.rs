@@ -58,6 +58,15 @@ impl Upstream {
         }
     }
 
+    /// The waker for what only `drive` can make ready: none, if the caller drives and looks again himself. A task that
+    /// wakes itself costs the scheduler as much as one that wakes another.
+    pub(super) fn waker<'a>(&self, cx: &Context<'a>) -> &'a Waker {
+        match self.drive {
+            Drive::ByUser(_) => Waker::noop(),
+            Drive::ByTask | Drive::Over => cx.waker(),
+        }
+    }
+
     /// From now on it is driven by itself: its user may be busy with something else for long.
     pub(super) fn set_free(&mut self) {
         if let Drive::ByUser(driver) = std::mem::replace(&mut self.drive, Drive::ByTask) {

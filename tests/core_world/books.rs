@@ -52,6 +52,7 @@ pub struct Books {
     /// When a file was last heard to have changed, and told.
     changed: BTreeMap<FilePath, u64>,
     heard: BTreeSet<FilePath>,
+    judged: BTreeSet<FilePath>,
     /// Each touch of a file, and when in ms.
     touched: BTreeMap<FilePath, Vec<(u64, u64)>>,
     learned: BTreeMap<Arc<str>, u64>,
@@ -109,7 +110,7 @@ impl Books {
         self.planned = self.clock;
         self.heard.clear();
         let same = |name: &Arc<str>| {
-            let find = |plan: &Plan| plan.services.iter().find(|node| node.name == *name).cloned();
+            let find = |plan: &Plan| plan.services.iter().find(|node| node.name == *name).map(|node| node.run.clone());
             find(old).is_some() && find(old) == find(new)
         };
         self.exclusive.retain(same);
@@ -132,6 +133,7 @@ impl Books {
             Event::Digested { verdicts, .. } => {
                 let new = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
                 self.heard.extend(new.map(|(path, _)| path.clone()));
+                self.judged.extend(verdicts.iter().map(|(path, _)| path.clone()));
             }
             Event::Examined { changed, .. } => {
                 for path in changed {
@@ -175,8 +177,9 @@ impl Books {
                 self.names.insert(spawn.run, name.clone());
                 let digests = spawn.artifacts.iter().map(|artifact| artifact.digest).collect();
                 if self.restarts.contains_key(&spawn.run) {
-                    let start = Start { at: self.clock, concluded: None, artifacts: digests };
-                    self.starts.insert(name.clone(), start);
+                    // What was a reason before to start something newer still is.
+                    let start = self.starts.entry(name.clone()).or_default();
+                    (start.artifacts, start.concluded) = (digests, None);
                 } else if told {
                     self.begins(name, digests, reasons(name));
                 }
@@ -260,7 +263,9 @@ impl Books {
             Fact::Saved { files, .. } => {
                 for file in files {
                     let path: FilePath = Arc::from(Path::new(file));
-                    assert!(self.heard.remove(&path), "{file} has not changed");
+                    // One that nothing read for a while may have been something else meanwhile.
+                    assert!(self.judged.contains(&path), "{file} was not judged");
+                    self.heard.remove(&path);
                     self.changed.insert(path, self.clock);
                 }
             }
@@ -284,11 +289,13 @@ impl Books {
             Fact::StartFailed { run, service, .. } => {
                 self.closes(*run);
                 self.concludes(service);
+                self.allow_late(service);
             }
             Fact::Live { run, service, .. } => {
                 self.closes(*run);
                 self.concludes(service);
-                self.live_at.insert(service.clone(), self.clock);
+                self.allow_late(service);
+                self.live_at.insert(service.clone(), self.starts[service].at);
                 self.lives.entry(service.clone()).or_default().push(self.now);
             }
             Fact::Exclusive { service, .. } => {
@@ -312,6 +319,13 @@ impl Books {
     fn concludes(&mut self, name: &Arc<str>) {
         if let Some(start) = self.starts.get_mut(name) {
             start.concluded = Some((self.clock, self.now));
+        }
+    }
+
+    /// A write may be told a second after it has made an instance fail.
+    fn allow_late(&mut self, service: &Arc<str>) {
+        if let Some((_, ms)) = self.starts.get_mut(service).and_then(|start| start.concluded.as_mut()) {
+            *ms += 1_000;
         }
     }
 

@@ -33,7 +33,7 @@ pub fn coarse(content: Content) -> Content {
 
 /// What a formatter makes of a source; again: the same.
 pub fn formatted(content: Content) -> Content {
-    if content != GARBAGE && content % 3 == 0 { content + 1 } else { content }
+    if content != GARBAGE && content.is_multiple_of(3) { content + 1 } else { content }
 }
 
 /// What becomes of a step's run.

@@ -249,14 +249,13 @@ pub fn changed(plan: &Plan, change: u64) -> Plan {
             plan.steps[last] = Arc::new(step);
         }
         3 => add_in_front(&mut plan),
-        4 => {
-            // The first step goes by another name, where nothing calls it by its name.
-            if !plan.steps[0].makes_artifact {
-                let mut step = (*plan.steps[0]).clone();
-                step.name = Arc::from("renamed");
-                plan.steps[0] = Arc::new(step);
-            }
+        // The first step goes by another name, where nothing calls it by its name.
+        4 if !plan.steps[0].makes_artifact => {
+            let mut step = (*plan.steps[0]).clone();
+            step.name = Arc::from("renamed");
+            plan.steps[0] = Arc::new(step);
         }
+        4 => {}
         5 => turn_services(&mut plan),
         6 => {
             // Another command for each service.

@@ -182,11 +182,9 @@ fn two_services_cannot_have_one_port() {
     let project = Project::with_app("");
     project.write(
         "dev.toml",
-        format!(
-            "[[step]]\nname = \"build\"\nrun = \"sh build.sh {{out}}\"\ninputs = [\"version\", \"app\"]\n\n\
-             [[service]]\nname = \"one\"\nrun = \"{{build}}\"\n\n\
-             [[service]]\nname = \"two\"\nrun = \"{{build}}\"\nneeds = [\"one\"]\n"
-        ),
+        "[[step]]\nname = \"build\"\nrun = \"sh build.sh {out}\"\ninputs = [\"version\", \"app\"]\n\n\
+             [[service]]\nname = \"one\"\nrun = \"{build}\"\n\n\
+             [[service]]\nname = \"two\"\nrun = \"{build}\"\nneeds = [\"one\"]\n",
     );
     project.write("app", format!("port={port}"));
     let mut devloop = project.up();

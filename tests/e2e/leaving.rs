@@ -296,3 +296,13 @@ fn strays_of_an_earlier_devloop_are_ended_and_those_of_others_are_not() {
         "{notes:?}"
     );
 }
+
+#[test]
+fn a_project_that_is_deleted_under_devloop_leaves_nothing_running() {
+    let (project, mut devloop, family) = worst();
+    std::fs::remove_dir_all(project.root()).expect("it can be deleted");
+    assert_eq!(devloop.get("/").body, "1\n", "what runs goes on");
+    devloop.signal(Signal::SIGINT);
+    assert_eq!(devloop.ended().code(), Some(130));
+    family.is_gone();
+}

@@ -242,3 +242,47 @@ fn clients_that_leave_while_they_are_held_never_reach_the_program() {
     assert!(!log.contains("/left"), "{log}");
     devloop.stop();
 }
+
+#[test]
+fn a_hold_without_anything_visible_to_wait_for_ends_at_its_limit() {
+    let project = Project::with_app("");
+    let toml = project.read("dev.toml");
+    project.write("dev.toml", format!("[proxy]\nhold = \"300ms\"\n\n{toml}"));
+    project.write("app", "crash=/crash");
+    let mut devloop = project.up();
+    devloop.rest();
+    for pause in [0.0, 200.0, 1000.0, 5000.0] {
+        Client::new(&devloop.address()).post("/crash", b"").expect("an answer");
+        assert_eq!(devloop.event("crashed")["restart_in_ms"], pause);
+        if pause < 5000.0 {
+            devloop.event("live");
+        }
+    }
+    let answer = devloop.get("/");
+    assert_eq!((answer.status, answer.header("x-devloop")), (504, Some("holding-limit")), "{answer:?}");
+    assert!(answer.body.contains("ended by itself and is started again"), "{answer:?}");
+    project.write("version", "2");
+    assert_eq!(devloop.get("/").body, "2\n");
+    devloop.stop();
+}
+
+#[test]
+fn who_is_held_when_devloop_ends_is_told_and_holds_up_nothing() {
+    let project = Project::with_app("");
+    project.write("app", "never");
+    let mut devloop = project.up();
+    devloop.event("probing");
+    let address = devloop.address();
+    let mut held = crate::traffic::connect(&address).expect("it listens");
+    std::io::Write::write_all(held.get_mut(), b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("written");
+    // an idle connection, as browsers open them beforehand
+    let _idle = crate::traffic::connect(&address).expect("it listens");
+    until("it is held", || {
+        let head = "GET /.devloop/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        request(&address, head).is_some_and(|answer| answer.status == 200)
+    });
+    assert_eq!(devloop.stop().code(), Some(130));
+    let mut all = String::new();
+    _ = std::io::Read::read_to_string(&mut held, &mut all);
+    assert!(all.is_empty() || (all.starts_with("HTTP/1.1 503") && all.contains("x-devloop: closing")), "{all}");
+}

@@ -410,3 +410,52 @@ fn two_instances_at_most_drain_at_a_time() {
     assert!(head.starts_with("HTTP/1.1 502"), "{head}");
     devloop.stop();
 }
+
+#[test]
+fn a_request_that_has_reached_the_old_program_is_answered_by_it() {
+    for (swap, app) in [("", ""), ("swap = \"exclusive\"", "")] {
+        let project = Project::with_app(swap);
+        project.write("app", format!("{app} slow=/slow:600 log=requests.txt"));
+        let mut devloop = project.up();
+        devloop.rest();
+        let address = devloop.address();
+        let slow = thread::spawn(move || Client::new(&address).post("/slow", b"id.").expect("an answer"));
+        until("it has arrived", || project.read("requests.txt").contains("POST /slow"));
+        project.write("version", "2");
+        assert_eq!(devloop.get("/").body, "2\n");
+        let answer = slow.join().expect("no panic");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "1\n"), "{swap}: {answer:?}");
+        assert_eq!(arrivals(&project)["id."], 1);
+        devloop.stop();
+    }
+}
+
+#[test]
+fn an_upload_that_still_moves_is_waited_for_by_an_exclusive_swap() {
+    let project = Project::with_app("swap = \"exclusive\"");
+    let mut devloop = project.up();
+    devloop.rest();
+    let body: Vec<u8> = (0..400_000).map(|byte: u32| (byte % 239) as u8).collect();
+    let mut stream = connect(&devloop.address()).expect("it listens");
+    let head = format!(
+        "POST /digest HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.get_mut().write_all(head.as_bytes()).expect("written");
+    let go = read_head(&mut stream).expect("it has reached the program");
+    assert!(go.starts_with("HTTP/1.1 100"), "{go}");
+    stream.get_mut().write_all(&body[..100_000]).expect("written");
+    project.write("version", "2");
+    devloop.event("step_done");
+    for piece in body[100_000..].chunks(10_000) {
+        stream.get_mut().write_all(piece).expect("written");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let head = read_head(&mut stream).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut text).expect("read");
+    assert_eq!(text, format!("1 {} {}\n", body.len(), tricks::sum(&body)));
+    assert_eq!(devloop.get("/").body, "2\n");
+    devloop.stop();
+}
