@@ -8,7 +8,8 @@ use super::{
     fact::Fact,
     graph::Graph,
     service::{Next, ServiceNode},
-    step::{Activity, StepNode, Stopping},
+    settle::Pending,
+    step::{Activity, Stage, StepNode, Stopping},
     why::Why,
 };
 use crate::{
@@ -50,7 +51,7 @@ impl Core {
             return self.tell(Fact::PlanChanged { touched: Vec::new() });
         }
         let mut touched: Vec<Arc<str>> = Vec::new();
-        self.adopt_steps(&plan, &mut touched);
+        let unjudged = self.adopt_steps(&plan, &mut touched);
         self.adopt_services(&plan, &mut touched);
         self.graph = Graph::new(&plan);
         self.settling.set_rule(plan.watch.settle);
@@ -61,10 +62,15 @@ impl Core {
             paths.retain(|path| !path.concern.is_none());
         }
         self.recompute_batches();
+        for path in unjudged {
+            let concern = self.concern(&path.path);
+            self.spread(&path.path, &concern, None);
+        }
         self.tell(Fact::PlanChanged { touched });
     }
 
-    fn adopt_steps(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) {
+    /// Returns what steps that are gone have written and nobody will judge: their answers come too late.
+    fn adopt_steps(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) -> Vec<Pending> {
         let mut old = std::mem::take(&mut self.steps);
         for step in &plan.steps {
             let known = old.iter().position(|node| node.plan.name == step.name).map(|at| old.remove(at));
@@ -82,12 +88,16 @@ impl Core {
             node.plan = step.clone();
             self.steps.push(node);
         }
+        let mut unjudged = Vec::new();
         for node in old {
             touched.push(node.plan.name.clone());
-            if let Activity::Running { run, stopping, .. } = node.activity {
-                self.orphan(run, stopping != Stopping::No);
+            match node.activity {
+                Activity::Running { run, stopping, .. } => self.orphan(run, stopping != Stopping::No),
+                Activity::Ended { stage: Stage::Examining { taken }, .. } => unjudged.extend(taken),
+                Activity::Idle | Activity::LookingUp { .. } | Activity::Ended { .. } => {}
             }
         }
+        unjudged
     }
 
     fn adopt_services(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) {

@@ -173,7 +173,8 @@ impl Core {
         self.reading != Reading::No
             || self.unsettled(|step| before.contains(&step), Some(index))
             || self.deferred.iter().any(|(path, _)| {
-                path.concern.steps.iter().any(|step| before.contains(step)) || path.concern.services.contains(&index)
+                path.concern.steps.iter().any(|step| before.contains(step))
+                    || self.concerns_service(index, &path.concern)
             })
     }
 
@@ -207,7 +208,7 @@ impl Core {
         let concerns = pending.filter(|path| {
             path.concern.config
                 || path.concern.steps.iter().any(|step| before.contains(step))
-                || path.concern.services.contains(&index)
+                || self.concerns_service(index, &path.concern)
         });
         concerns.map(|path| path.first).min()
     }

@@ -183,7 +183,7 @@ impl Core {
                 }
             }
             for (index, service) in self.services.iter().enumerate() {
-                let reads = path.concern.services.contains(&index);
+                let reads = self.concerns_service(index, &path.concern);
                 let after = path.concern.steps.iter().any(|reader| self.graph.before_service[index].contains(reader));
                 if service.in_vain >= IN_VAIN && service.candidate().is_some() && changed && (reads || after) {
                     services.insert(index);
@@ -288,12 +288,17 @@ impl Core {
             self.steps[index].mark(why);
         }
         for index in 0..self.services.len() {
-            if concern.services.contains(&index) || self.is_unread_output(index, concern, by) {
+            if self.concerns_service(index, concern) || self.is_unread_output(index, concern, by) {
                 let why = why(self);
                 self.services[index].rewritten = None;
                 self.services[index].bump(why);
             }
         }
+    }
+
+    /// Whether a change of such a path restarts this service, not by way of a step.
+    pub(super) fn concerns_service(&self, index: usize, concern: &Concern) -> bool {
+        concern.services.contains(&index) || self.is_unread_output(index, concern, None)
     }
 
     /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
@@ -387,7 +392,7 @@ impl Core {
         let concerns = |path: &Pending| {
             (path.concern.config && service.is_some())
                 || path.concern.steps.iter().any(|step| steps(*step))
-                || service.is_some_and(|service| path.concern.services.contains(&service))
+                || service.is_some_and(|service| self.concerns_service(service, &path.concern))
         };
         self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
     }

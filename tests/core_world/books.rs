@@ -24,6 +24,8 @@ struct Start {
     concluded: Option<(u64, u64)>,
     /// The artifacts it was given.
     artifacts: Vec<Digest>,
+    /// It was started again, made of something older.
+    is_old: bool,
 }
 
 /// How far a run is.
@@ -179,7 +181,7 @@ impl Books {
                 if self.restarts.contains_key(&spawn.run) {
                     // What was a reason before to start something newer still is.
                     let start = self.starts.entry(name.clone()).or_default();
-                    (start.artifacts, start.concluded) = (digests, None);
+                    (start.artifacts, start.concluded, start.is_old) = (digests, None, true);
                 } else if told {
                     self.begins(name, digests, reasons(name));
                 }
@@ -238,14 +240,15 @@ impl Books {
 
     /// A step or service starts: something must have made that necessary (promise 4).
     fn begins(&mut self, name: &Arc<str>, artifacts: Vec<Digest>, reasons: Reasons) {
-        let start = Start { at: self.clock, concluded: None, artifacts };
+        let start = Start { at: self.clock, concluded: None, artifacts, is_old: false };
         let Some(last) = self.starts.insert(name.clone(), start) else { return };
         let Some((_, concluded)) = last.concluded else { return };
         let since = |when: Option<&u64>| when.is_some_and(|when| *when > last.at);
         let during = |when: Option<&Vec<(u64, u64)>>| {
             when.into_iter().flatten().any(|(at, ms)| *at > last.at && *ms <= concluded)
         };
-        let because = self.planned > last.at
+        let because = last.is_old
+            || self.planned > last.at
             || last.artifacts != self.starts[name].artifacts
             || since(self.learned.get(name))
             || since(self.asked_for.get(name))
