@@ -168,6 +168,8 @@ impl App {
             tokio::select! {
                 asked = signals.next() => self.asked(asked).await,
                 happening = self.happenings.recv() => {
+                    // What a program wrote before it ended or was ready comes before that.
+                    self.open_mail();
                     if let Some(happening) = happening {
                         self.happened(happening);
                     }

@@ -7,6 +7,7 @@ use super::{
     event::{Effect, StopHow},
     fact::Fact,
     graph::Graph,
+    save::By,
     service::{Next, ServiceNode},
     settle::Pending,
     step::{Activity, Stage, StepNode, Stopping},
@@ -64,7 +65,7 @@ impl Core {
         self.recompute_batches();
         for path in unjudged {
             let concern = self.concern(&path.path);
-            self.spread(&path.path, &concern, None);
+            self.spread(&path.path, &concern, By::Save { first: path.first, last: path.last });
         }
         self.tell(Fact::PlanChanged { touched });
     }

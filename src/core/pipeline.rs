@@ -7,6 +7,7 @@ use super::{
     event::{Effect, Program, Spawn, StopHow},
     fact::Fact,
     fresh::millis,
+    save::By,
     settle::{CAP, Pending},
     step::{Activity, Dirty, End, Outcome, Stage, StepNode, Stopping},
     why::Why,
@@ -255,7 +256,7 @@ impl Core {
         self.give_back(foreign);
         for path in &changed {
             let concern = self.concern(path);
-            self.spread(path, &concern, Some(index));
+            self.spread(path, &concern, By::Step(index));
         }
         if let Some(artifact) = artifact {
             self.replace_artifact(index, artifact);

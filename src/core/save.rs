@@ -248,7 +248,7 @@ impl Core {
                     }
                     reads.extend(path.concern.steps.iter().map(|step| self.steps[*step].plan.name.clone()));
                     reads.extend(path.concern.services.iter().map(|index| self.services[*index].plan.name.clone()));
-                    self.spread(&path.path, &path.concern, None);
+                    self.spread(&path.path, &path.concern, By::Save { first: path.first, last: path.last });
                     changed.insert(path.path);
                 }
             }
@@ -270,25 +270,29 @@ impl Core {
         }
     }
 
-    /// Marks everything that reads `path`, whose content is new. `by` is the step that wrote it.
-    pub(super) fn spread(&mut self, path: &FilePath, concern: &Concern, by: Option<usize>) {
+    /// Marks everything that reads `path`, whose content is new.
+    pub(super) fn spread(&mut self, path: &FilePath, concern: &Concern, by: By) {
         let why = |core: &Core| match by {
-            Some(step) => Why::Output { step: core.steps[step].plan.name.clone(), path: path.clone() },
-            None => Why::File(path.clone()),
+            By::Step(step) => Why::Output { step: core.steps[step].plan.name.clone(), path: path.clone() },
+            By::Save { .. } => Why::File(path.clone()),
+        };
+        let (maker, first, last) = match by {
+            By::Step(step) => (Some(step), self.now, self.now),
+            By::Save { first, last } => (None, first, last),
         };
         for index in concern.steps.iter().copied() {
             // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`;
             // but a formatter may have met a person's save, and has to have the last word.
-            if by == Some(index) && !self.plan.rewrites(index, path) {
+            if maker == Some(index) && !self.plan.rewrites(index, path) {
                 continue;
             }
-            self.suspect_loop(index, path);
+            self.suspect_loop(index, path, first, last);
             let why = why(self);
             self.steps[index].rewritten = None;
             self.steps[index].mark(why);
         }
         for index in 0..self.services.len() {
-            if self.concerns_service(index, concern) || self.is_unread_output(index, concern, by) {
+            if self.concerns_service(index, concern) || self.is_unread_output(index, concern, maker) {
                 let why = why(self);
                 self.services[index].rewritten = None;
                 self.services[index].bump(why);
@@ -364,12 +368,13 @@ impl Core {
         }
     }
 
-    /// Counts a change that came while our own programs were at work.
-    fn suspect_loop(&mut self, index: usize, path: &FilePath) {
-        let at_work = |step: &StepNode| matches!(step.activity, Activity::Running { .. } | Activity::Ended { .. });
+    /// Counts a change if it was made, from `first` to `last`, while our own programs were at work: by the time it is
+    /// judged, a quick program is live already.
+    fn suspect_loop(&mut self, index: usize, path: &FilePath, first: Time, last: Time) {
+        let at_work = |step: &StepNode| step.was_reading(first, last) || !step.is_idle();
         let steps = at_work(&self.steps[index])
             || self.graph.after_step[index].iter().any(|after| at_work(&self.steps[*after]));
-        let starting = self.graph.services_after(index).any(|service| self.services[service].candidate().is_some());
+        let starting = self.graph.services_after(index).any(|service| self.services[service].was_starting(first, last));
         if !steps && !starting {
             return;
         }
@@ -464,6 +469,15 @@ impl Core {
     pub(super) fn is_waiting(step: &StepNode) -> bool {
         matches!(step.activity, Activity::Ended { stage: Stage::Waiting { .. }, .. })
     }
+}
+
+/// Who gave a path its new content.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// A run of this step, as its output.
+    Step(usize),
+    /// Anybody, somewhen between the first and the last event.
+    Save { first: Time, last: Time },
 }
 
 /// Counts how often in a row the same file was rewritten with what it held.

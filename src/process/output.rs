@@ -156,7 +156,7 @@ impl Reader {
             let mut budget = LAST_WORDS;
             while budget > 0 {
                 let Some(source) = self.source(stream) else { break };
-                let look = source.look();
+                let look = source.look_now();
                 match look {
                     Look::Bytes(count) => budget = budget.saturating_sub(count),
                     Look::Nothing => break,
@@ -230,15 +230,24 @@ impl Source {
         Ok(Source { pipe, stream, splitter: Splitter::default(), chunk: vec![0; CHUNK].into_boxed_slice() })
     }
 
-    /// Does not wait.
+    /// Does not wait. To be called when the runtime says that there is something.
     fn look(&mut self) -> Look {
-        match self.pipe.try_read(&mut self.chunk) {
-            Ok(0) => Look::End,
-            Ok(count) => Look::Bytes(count),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Look::Nothing,
-            // A terminal that nobody has open any more: EIO.
-            Err(_) => Look::End,
-        }
+        judge(self.pipe.try_read(&mut self.chunk))
+    }
+
+    /// Does not wait, and asks the kernel: the runtime may not know yet of what was written last.
+    fn look_now(&mut self) -> Look {
+        judge(nix::unistd::read(&self.pipe, &mut self.chunk).map_err(io::Error::from))
+    }
+}
+
+fn judge(read: io::Result<usize>) -> Look {
+    match read {
+        Ok(0) => Look::End,
+        Ok(count) => Look::Bytes(count),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Look::Nothing,
+        // A terminal that nobody has open any more: EIO.
+        Err(_) => Look::End,
     }
 }
 
@@ -255,5 +264,29 @@ async fn over(pause: &mut Option<Pin<Box<Sleep>>>) {
     match pause {
         Some(pause) => pause.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, sync::Mutex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_runtime_does_not_know_of_yet_is_read_at_the_end() {
+        let (out, mut writer) = io::pipe().expect("a pipe");
+        let heard: Arc<Mutex<Vec<Output>>> = Arc::default();
+        let sink: Sink = Arc::new({
+            let heard = heard.clone();
+            move |output| heard.lock().expect("nobody panics").push(output)
+        });
+        let (err, _keep) = io::pipe().expect("a pipe");
+        let mut reader = Reader::new(Arc::from("api"), RunId(1), sink, out.into(), Some(err.into())).expect("a reader");
+        // Nobody has waited for anything since: the runtime cannot know.
+        writer.write_all(b"first\nlast words").expect("written");
+        reader.finish(Others::Some).await;
+        assert_eq!(reader.tail(), ["first", "last words"]);
+        assert_eq!(heard.lock().expect("nobody panics").len(), 2);
     }
 }

@@ -19,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use super::{
     desk::{Admission, Desk},
     frames::{Frames, close_for_app, close_for_client},
-    instance::{Phase, draining},
-    shared::{Life, Shared},
+    instance::draining,
+    shared::Shared,
 };
 
 /// Read at a time, each way.
@@ -72,8 +72,8 @@ impl Tunnel {
             Protocol::Unknown => (None, None),
         };
         let both = both(
-            pump(from_app, &mut to_client, down, &ends, &traffic),
-            pump(from_client, &mut to_app, up, &ends, &traffic),
+            pump(from_app, &mut to_client, down, ends.come(), &traffic),
+            pump(from_client, &mut to_app, up, ends.come(), &traffic),
             &traffic,
             shared.limits.half_close,
         );
@@ -94,10 +94,6 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    fn has_come(&self) -> bool {
-        *self.instance.instance.phase().borrow() >= Phase::Draining || *self.shared.life.borrow() == Life::Closing
-    }
-
     async fn come(&self) {
         tokio::select! {
             () = draining(self.instance.instance.phase()) => {}
@@ -141,25 +137,30 @@ async fn linger(mut other: impl Future<Output = End> + Unpin, traffic: &AtomicU6
     }
 }
 
-/// One direction. `close`: the frame to send before the end, if these are WebSocket frames.
+/// One direction, until `ends`. `close`: the frame to send before the end, if these are WebSocket frames.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     to: &mut (impl AsyncWrite + Unpin),
     close: Option<Bytes>,
-    ending: &Ending<'_>,
+    ends: impl Future<Output = ()>,
     traffic: &AtomicU64,
 ) -> End {
     let mut piece = vec![0; PIECE];
     let mut frames = Frames::new();
-    let mut ends = pin!(ending.come());
+    let mut ends = pin!(ends);
     loop {
         let count = tokio::select! {
+            // The end first: one side's answer to our Close is not to reach the other one as its own.
+            biased;
+            () = ends.as_mut() => return match close {
+                Some(close) => say_goodbye(&mut from, to, frames, &close, &mut piece).await,
+                None => finish(to).await,
+            },
             read = from.read(&mut piece) => match read {
-                Ok(0) => break,
+                Ok(0) => return finish(to).await,
                 Ok(count) => count,
                 Err(_) => return End::Broken,
             },
-            () = ends.as_mut() => break,
         };
         traffic.fetch_add(count as u64, Ordering::Relaxed);
         if close.is_some() {
@@ -168,10 +169,6 @@ async fn pump(
         if to.write_all(&piece[..count]).await.is_err() {
             return End::Broken;
         }
-    }
-    match close {
-        Some(close) if ending.has_come() => say_goodbye(&mut from, to, frames, &close, &mut piece).await,
-        Some(_) | None => finish(to).await,
     }
 }
 
@@ -228,5 +225,20 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.tally.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answer_of_a_program_to_our_close_is_never_taken_for_its_own() {
+        for _ in 0..64 {
+            let mut to_client = Vec::new();
+            let answer: &[u8] = b"\x88\x02\x03\xe9";
+            let end = pump(answer, &mut to_client, Some(close_for_client()), async {}, &AtomicU64::new(0)).await;
+            assert_eq!((end, &to_client[..]), (End::Farewell, &close_for_client()[..]));
+        }
     }
 }
