@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
+    sync::watch,
+};
 
 use super::{
     desk::{Admission, Desk},
@@ -67,19 +70,32 @@ impl Tunnel {
         let (from_client, mut to_client) = split(TokioIo::new(client));
         let (from_app, mut to_app) = split(TokioIo::new(app));
         let traffic = AtomicU64::new(0);
+        // Both directions learn of the end in the same moment, whatever thread brings it about: else one side's answer to our
+        // Close could be passed on to the other one as its own.
+        let (tell, told) = watch::channel(false);
+        let over = || {
+            let mut told = told.clone();
+            async move { drop(told.wait_for(|over| *over).await) }
+        };
         let (down, up) = match self.protocol {
             Protocol::WebSocket => (Some(close_for_client()), Some(close_for_app())),
             Protocol::Unknown => (None, None),
         };
         let both = both(
-            pump(from_app, &mut to_client, down, ends.come(), &traffic),
-            pump(from_client, &mut to_app, up, ends.come(), &traffic),
+            pump(from_app, &mut to_client, down, over(), &traffic),
+            pump(from_client, &mut to_app, up, over(), &traffic),
             &traffic,
             shared.limits.half_close,
         );
+        let ended = async {
+            ends.come().await;
+            tell.send_replace(true);
+            tokio::time::sleep(shared.limits.parting).await;
+        };
         tokio::select! {
+            biased;
+            () = ended => {}
             () = both => {}
-            () = async { ends.come().await; tokio::time::sleep(shared.limits.parting).await } => {}
         }
         // Whoever has gone already needs no FIN.
         let _ = to_client.shutdown().await;
@@ -150,7 +166,7 @@ async fn pump(
     let mut ends = pin!(ends);
     loop {
         let count = tokio::select! {
-            // The end first: one side's answer to our Close is not to reach the other one as its own.
+            // The end first.
             biased;
             () = ends.as_mut() => return match close {
                 Some(close) => say_goodbye(&mut from, to, frames, &close, &mut piece).await,
