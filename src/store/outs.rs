@@ -17,9 +17,10 @@ pub(super) struct Outs {
 }
 
 impl Outs {
-    /// Run ids begin at 1 in every devloop; time and pid tell the sessions apart.
+    /// Run ids begin at 1 in every devloop; time (to the nanosecond: some live shorter than a millisecond) and pid tell
+    /// the sessions apart.
     pub(super) fn new(root: PathBuf) -> Outs {
-        let session = format!("{:x}-{}", sys::unix_time().as_millis(), std::process::id());
+        let session = format!("{:x}-{}", sys::unix_time().as_nanos(), std::process::id());
         Outs { root, session }
     }
 
