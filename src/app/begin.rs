@@ -48,7 +48,9 @@ impl App {
         );
         let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
-        let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
+        let first = core.status();
+        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
+        let (status, _) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
@@ -81,6 +83,7 @@ impl App {
             proxy,
             gates,
             status,
+            status_json,
             awaited,
             ears,
             runs: HashMap::new(),
