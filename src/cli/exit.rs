@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well.
     Good,
-    /// The pipeline failed (`up --once`), or devloop could not go on.
+    /// The pipeline failed (`up --once`), `doctor` found something wrong, or devloop could not go on.
     Failed,
     /// Wrong usage, or problems in dev.toml.
     Usage,

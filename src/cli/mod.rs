@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod doctor;
 mod environment;
 pub mod exit;
 mod log;
@@ -33,7 +34,7 @@ Examples:
 
 Exit codes:
   0    all went well
-  1    the pipeline failed (`up --once`), or devloop could not go on
+  1    the pipeline failed (`up --once`), `doctor` found something wrong, or devloop could not go on
   2    wrong usage, or problems in dev.toml
   3    another devloop runs in this project
   129, 130, 143   ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
@@ -66,6 +67,8 @@ pub enum Command {
     Up(up::UpArgs),
     /// Check dev.toml and print the plan it makes
     Check(check::CheckArgs),
+    /// Look for what is wrong around the project: Go modules, ports, limits, health paths
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Up(args) => up::run(args, cli.config, &terminal),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
+        Command::Doctor(args) => doctor::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
     }
 }
