@@ -16,7 +16,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -166,7 +166,8 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .services
         .iter()
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
-    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
+    let browser = Browser { pages: if plan.proxy.reload { Pages::Tagged } else { Pages::Untouched } };
+    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect(), browser }
 }
 
 /// Ports that are never given to instances: the proxy's, and those that services have fixed.

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use super::{
     body::Upload,
+    browser::Asks,
     client::Client,
     desk::Desk,
     download::Answer,
@@ -25,6 +26,7 @@ use super::{
     own,
     refusal::{Refusal, Setting},
     route::route,
+    settings::Pages,
     shared::{Known, Shared},
     wire::ClientIo,
 };
@@ -95,6 +97,10 @@ async fn answer(
     let Some(desk) = route(&known.routes, &name).map(|index| Arc::clone(&known.desks[index])) else {
         return refuse(&shared, &Refusal::NoService, request.headers(), None);
     };
+    let asks = match known.browser.pages {
+        Pages::Tagged => Asks::of(request.method(), request.headers()),
+        Pages::Untouched => Asks::Other,
+    };
     drop(known);
     desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     if request.version() == Version::HTTP_10 {
@@ -104,8 +110,9 @@ async fn answer(
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(&client, &mut head, &asked);
+    asks.prepare(&mut head.headers);
     let upload = Upload::new(body, &shared.budget);
-    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client };
+    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client, asks };
     match forward(&shared, &desk, &mut journey).await {
         Ok(response) => Ok(response),
         Err(Unanswered::Left) => Err(Drop),

@@ -2,7 +2,8 @@
 //!
 //! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `route`, `own`), `desk` lets in or holds
 //! (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes
-//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
+//! back (`download`, `sse`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`,
+//! `pages`, `events`).
 
 mod settings;
 
@@ -33,6 +34,7 @@ mod frames;
 mod sse;
 mod tunnel;
 
+mod browser;
 mod events;
 mod own;
 mod pages;
@@ -46,7 +48,9 @@ use std::{
 
 use tokio::task::JoinSet;
 
-pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
+pub use self::settings::{
+    Browser, Caller, Feeds, Limits, Look, Pages, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+};
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
 

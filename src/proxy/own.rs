@@ -1,4 +1,4 @@
-//! `/.devloop/` on the proxy's port: the status and the events. Nothing here changes anything.
+//! `/.devloop/` on the proxy's port: the status, the events, and the script of pages. Nothing here changes anything.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use hyper::{
 use tokio::sync::mpsc;
 
 use super::{
+    browser::SCRIPT,
     download::Answer,
     events::tell,
     headers::REASON,
@@ -29,13 +30,14 @@ pub(super) fn answer(
     headers: &HeaderMap,
 ) -> Result<Response<Answer>, Refusal> {
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    if !matches!(path, "status" | "events") {
+    if !matches!(path, "status" | "events" | "client.js") {
         return Err(Refusal::Unknown);
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Refusal::Method);
     }
     let mut response = match path {
+        "client.js" => text("text/javascript; charset=utf-8", SCRIPT.to_owned()),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
         _ => events(shared, method, uri, headers)?,
     };

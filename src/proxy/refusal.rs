@@ -138,7 +138,9 @@ impl Refusal {
             Refusal::NoService => Report::new("no service of this project has a port"),
             Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
             Refusal::Closing => Report::new("devloop is ending"),
-            Refusal::Unknown => Report::new("nothing is here; devloop has `/.devloop/status` and `/.devloop/events`"),
+            Refusal::Unknown => Report::new(
+                "nothing is here; devloop has `/.devloop/status`, `/.devloop/events` and `/.devloop/client.js`",
+            ),
             Refusal::Method => Report::new("only GET and HEAD are answered here"),
             Refusal::Forbidden => Report::new("only this project's own pages may listen to its events"),
         }

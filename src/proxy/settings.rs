@@ -30,6 +30,25 @@ pub struct Rules {
     pub hold: Duration,
     /// The services, in the plan's order.
     pub services: Vec<ServiceRoute>,
+    /// What is done to pages.
+    pub browser: Browser,
+}
+
+/// What is done to pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Browser {
+    /// Whether they get devloop's tag.
+    pub pages: Pages,
+}
+
+/// How pages reach the browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// With devloop's tag, by which they learn of swaps.
+    #[default]
+    Tagged,
+    /// As programs write them.
+    Untouched,
 }
 
 /// A service as the router sees it.

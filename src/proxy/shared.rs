@@ -17,7 +17,7 @@ use super::{
     instance::Instances,
     lookout::Lookout,
     peers::Peers,
-    settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    settings::{Browser, Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
 use crate::{core::gate::Gates, sys::Clock};
 
@@ -56,6 +56,7 @@ pub(super) struct Known {
     pub(super) hosts: Vec<String>,
     pub(super) hold: Duration,
     pub(super) routes: Vec<ServiceRoute>,
+    pub(super) browser: Arc<Browser>,
     /// One for each route.
     pub(super) desks: Vec<Arc<Desk>>,
 }
@@ -120,6 +121,6 @@ impl Known {
             kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&route.name))))
         };
         let desks = rules.services.iter().map(desk).collect();
-        Known { hosts: rules.hosts, hold: rules.hold, routes: rules.services, desks }
+        Known { hosts: rules.hosts, hold: rules.hold, routes: rules.services, browser: Arc::new(rules.browser), desks }
     }
 }
