@@ -147,7 +147,8 @@ pub(super) fn window() -> WindowSize {
 }
 
 async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
-    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
+    let has_port = |service: &ServiceRoute| service.has_port;
+    let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
     if !wanted {
         return Ok(None);
     }
@@ -166,7 +167,14 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .services
         .iter()
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
-    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
+    // A host that a route names is one that the proxy answers to.
+    let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
+    Rules {
+        hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
+        hold: plan.proxy.hold,
+        services: services.collect(),
+        routes: plan.routes.clone(),
+    }
 }
 
 /// Ports that are never given to instances: the proxy's, and those that services have fixed.

@@ -2,29 +2,21 @@
 
 use std::{fmt, sync::Arc, sync::atomic::Ordering};
 
-use hyper::{
-    Method, Request, Response, Version,
-    body::Incoming,
-    header::{self, HeaderValue},
-    http::request::Parts,
-    server::conn::http1::Builder,
-    service::service_fn,
-};
+use hyper::{Method, Request, Response, Version, body::Incoming, server::conn::http1::Builder, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::{
-    body::Upload,
     client::Client,
     desk::Desk,
     download::Answer,
     events::key,
-    forward::{Journey, Unanswered, forward},
-    headers::{self, Local, MOST_HOPS, Origin, Upgrade, for_app, hops, origin_form, unsound},
+    forward::Unanswered,
+    headers::{Local, MOST_HOPS, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
+    passage::{Stopped, take},
     refusal::{Refusal, Setting},
-    route::route,
     shared::{Known, Shared},
     wire::ClientIo,
 };
@@ -79,7 +71,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<Answer>, Drop> {
     let known = shared.known();
     let (local, name) = match check(&shared, &known, &request) {
@@ -92,26 +84,19 @@ async fn answer(
             Err(refusal) => refuse(&shared, &refusal, request.headers(), None),
         };
     }
-    let Some(desk) = route(&known.routes, &name).map(|index| Arc::clone(&known.desks[index])) else {
-        return refuse(&shared, &Refusal::NoService, request.headers(), None);
+    let lane = match known.lanes.find(&name, request.uri().path()) {
+        Ok(lane) => lane,
+        Err(refusal) => return refuse(&shared, &refusal, request.headers(), None),
     };
     drop(known);
-    desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let asked = headers::upgrade(request.headers());
-    let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
-    let (mut head, body) = request.into_parts();
-    prepare(&client, &mut head, &asked);
-    let upload = Upload::new(body, &shared.budget);
-    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client };
-    match forward(&shared, &desk, &mut journey).await {
+    match take(&shared, &client, &lane, local, request).await {
         Ok(response) => Ok(response),
-        Err(Unanswered::Left) => Err(Drop),
-        Err(Unanswered::Refused(refusal)) => {
-            desk.tally.refused.fetch_add(1, Ordering::Relaxed);
-            refuse(&shared, &refusal, &journey.head.headers, Some(&desk))
+        Err(Stopped { why: Unanswered::Left, .. }) => Err(Drop),
+        Err(Stopped { why: Unanswered::Refused(refusal), asking }) => {
+            refuse(&shared, &refusal, &asking, lane.desk.as_ref())
         }
     }
 }
@@ -135,20 +120,6 @@ fn check(shared: &Shared, known: &Known, request: &Request<Incoming>) -> Result<
     }
     let local = if name.is_loopback() { Local::Loopback } else { Local::Network };
     Ok((local, name))
-}
-
-/// Makes the head fit for the program.
-fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
-    if let Some(uri) = origin_form(&head.uri) {
-        head.uri = uri;
-    }
-    // HTTP/1.0 allows to leave it out; the program is spoken to in HTTP/1.1, which does not.
-    let host = head.headers.entry(header::HOST).or_insert_with(|| {
-        HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
-    });
-    let host = host.clone();
-    for_app(&mut head.headers, asked, Origin { peer: client.peer.ip(), port: client.local.port(), host: &host });
-    head.version = Version::HTTP_11;
 }
 
 fn refuse(

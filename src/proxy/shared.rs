@@ -17,6 +17,7 @@ use super::{
     instance::Instances,
     lookout::Lookout,
     peers::Peers,
+    route::Lanes,
     settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
 use crate::{core::gate::Gates, sys::Clock};
@@ -55,9 +56,11 @@ pub(super) struct Shared {
 pub(super) struct Known {
     pub(super) hosts: Vec<String>,
     pub(super) hold: Duration,
-    pub(super) routes: Vec<ServiceRoute>,
-    /// One for each route.
-    pub(super) desks: Vec<Arc<Desk>>,
+    services: Vec<ServiceRoute>,
+    /// One for each service.
+    desks: Vec<Arc<Desk>>,
+    /// Where requests go.
+    pub(super) lanes: Lanes,
 }
 
 impl Shared {
@@ -105,7 +108,7 @@ impl Shared {
     /// The numbers now.
     pub(super) fn stats(&self) -> Stats {
         let known = self.known();
-        let desks = known.routes.iter().zip(&known.desks).filter(|(route, _)| route.has_port);
+        let desks = known.services.iter().zip(&known.desks).filter(|(service, _)| service.has_port);
         Stats {
             connections: self.connections.load(std::sync::atomic::Ordering::Relaxed),
             services: desks.map(|(_, desk)| desk.stats()).collect(),
@@ -115,11 +118,12 @@ impl Shared {
 
 impl Known {
     fn new(rules: Rules, before: &[Arc<Desk>]) -> Known {
-        let desk = |route: &ServiceRoute| {
-            let kept = before.iter().find(|desk| desk.name == route.name).cloned();
-            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&route.name))))
+        let desk = |service: &ServiceRoute| {
+            let kept = before.iter().find(|desk| desk.name == service.name).cloned();
+            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&service.name))))
         };
-        let desks = rules.services.iter().map(desk).collect();
-        Known { hosts: rules.hosts, hold: rules.hold, routes: rules.services, desks }
+        let desks: Vec<Arc<Desk>> = rules.services.iter().map(desk).collect();
+        let lanes = Lanes::new(&rules, &desks);
+        Known { hosts: rules.hosts, hold: rules.hold, services: rules.services, desks, lanes }
     }
 }

@@ -92,6 +92,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             hold: Duration::from_secs(30),
             reload: true,
         },
+        routes: Vec::new(),
         steps: steps.into_iter().map(Arc::new).collect(),
         services: services.into_iter().map(Arc::new).collect(),
     }

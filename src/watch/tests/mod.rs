@@ -61,6 +61,7 @@ impl World {
                 hold: Duration::ZERO,
                 reload: false,
             },
+            routes: Vec::new(),
             steps: Vec::new(),
             services: Vec::new(),
             root: root.clone(),
