@@ -16,7 +16,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -48,7 +48,9 @@ impl App {
         );
         let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
-        let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
+        let first = core.status();
+        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
+        let (status, _) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
@@ -81,6 +83,7 @@ impl App {
             proxy,
             gates,
             status,
+            status_json,
             awaited,
             ears,
             runs: HashMap::new(),
@@ -174,6 +177,8 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         hold: plan.proxy.hold,
         services: services.collect(),
         routes: plan.routes.clone(),
+        recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
+        server_timing: plan.proxy.server_timing,
     }
 }
 

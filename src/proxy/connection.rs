@@ -8,15 +8,13 @@ use tokio::net::TcpStream;
 
 use super::{
     client::Client,
-    desk::Desk,
     download::Answer,
-    events::key,
-    forward::Unanswered,
     headers::{Local, MOST_HOPS, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
-    passage::{Stopped, take},
-    refusal::{Refusal, Setting},
+    passage::{Way, refuse, take},
+    records::Seen,
+    refusal::Refusal,
     shared::{Known, Shared},
     wire::ClientIo,
 };
@@ -68,37 +66,34 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
-async fn answer(
-    shared: Arc<Shared>,
-    client: Arc<Client>,
-    request: Request<Incoming>,
-) -> Result<Response<Answer>, Drop> {
+async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incoming>) -> Result<Response<Seen>, Drop> {
     let known = shared.known();
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
-        Err(refusal) => return refuse(&shared, &refusal, request.headers(), None),
+        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
     if request.uri().path().starts_with(own::PREFIX) {
-        return match own::answer(&shared, request.method(), request.uri(), request.headers()) {
-            Ok(response) => Ok(response),
+        let answered = own::answer(&shared, request.method(), request.uri(), request.headers());
+        return own_answer(match answered {
+            Ok(response) => Some(response),
             Err(refusal) => refuse(&shared, &refusal, request.headers(), None),
-        };
+        });
     }
     let lane = match known.lanes.find(&name, request.uri().path()) {
         Ok(lane) => lane,
-        Err(refusal) => return refuse(&shared, &refusal, request.headers(), None),
+        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
-    drop(known);
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    match take(&shared, &client, &lane, local, request).await {
-        Ok(response) => Ok(response),
-        Err(Stopped { why: Unanswered::Left, .. }) => Err(Drop),
-        Err(Stopped { why: Unanswered::Refused(refusal), asking }) => {
-            refuse(&shared, &refusal, &asking, lane.desk.as_ref())
-        }
-    }
+    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing };
+    drop(known);
+    take(&shared, &client, way, request).await.ok_or(Drop)
+}
+
+/// An answer of devloop's own: nobody keeps a record of it.
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
+    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.
@@ -120,16 +115,4 @@ fn check(shared: &Shared, known: &Known, request: &Request<Incoming>) -> Result<
     }
     let local = if name.is_loopback() { Local::Loopback } else { Local::Network };
     Ok((local, name))
-}
-
-fn refuse(
-    shared: &Shared,
-    refusal: &Refusal,
-    asking: &hyper::HeaderMap,
-    desk: Option<&Arc<Desk>>,
-) -> Result<Response<Answer>, Drop> {
-    let key = desk.map(|desk| key(shared.gates.borrow().of(&desk.name)));
-    let watched = desk.zip(key.as_deref()).map(|(desk, key)| (&*desk.name, key));
-    let (project, token) = (shared.project.as_str(), shared.token.as_str());
-    refusal.response(Setting { headers: asking, project, token, watched }).ok_or(Drop)
 }

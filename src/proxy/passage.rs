@@ -15,63 +15,71 @@ use super::{
     client::Client,
     desk::Desk,
     download::Answer,
+    events::key,
     files::{self, Wanted},
     forward::{Journey, Unanswered, forward},
     headers::{self, Local, Origin, REASON, Upgrade, for_app, origin_form},
-    refusal::Refusal,
+    records::Seen,
+    refusal::{Refusal, Setting},
     route::Lane,
     rules::redirect::location,
+    settings::Recording,
     shared::Shared,
 };
 use crate::plan::{Prefix, Target, strip};
 
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// A request that nothing on its route has answered.
-pub(super) struct Stopped {
-    pub(super) why: Unanswered,
-    /// Its fields, for the form of devloop's answer.
-    pub(super) asking: HeaderMap,
+/// The route of a request, and what held when it came.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) lane: &'a Lane,
+    pub(super) local: Local,
+    pub(super) recording: Recording,
+    pub(super) server_timing: bool,
 }
 
-/// Takes a request along its route.
+/// Takes a request along its route. None: the connection is to be dropped without an answer.
 pub(super) async fn take(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
-    lane: &Lane,
-    local: Local,
+    way: Way<'_>,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Stopped> {
-    let stopped = |why: Unanswered, asking: &HeaderMap| Stopped { why, asking: asking.clone() };
-    let refused = |refusal: Refusal| stopped(Unanswered::Refused(refusal), request.headers());
-    match (&lane.route.target, &lane.desk) {
-        (Target::Service { prefix, .. }, Some(desk)) => {
-            let cut = match prefix {
-                Prefix::Kept => None,
-                Prefix::Stripped => Some(below(request.uri(), &lane.route.path).map_err(refused)?.to_owned()),
-            };
-            let cut = cut.as_deref().map(|rest| Cut { prefix: &lane.route.path, rest });
-            pass(shared, client, desk, local, request, cut).await
+) -> Option<Response<Seen>> {
+    let (route, desk) = (&way.lane.route, way.lane.desk.as_ref());
+    let refused = |refusal: Refusal| refuse(shared, &refusal, request.headers(), desk);
+    let answered = match (&route.target, desk) {
+        (Target::Service { prefix: Prefix::Kept, .. }, Some(desk)) => {
+            return pass(shared, client, desk, way, request, None).await;
         }
+        (Target::Service { prefix: Prefix::Stripped, .. }, Some(desk)) => match below(request.uri(), &route.path) {
+            Ok(rest) => {
+                let rest = rest.to_owned();
+                return pass(shared, client, desk, way, request, Some(Cut { prefix: &route.path, rest })).await;
+            }
+            Err(refusal) => refused(refusal),
+        },
         // A service that has been left out of this run of devloop.
-        (Target::Service { .. }, None) => Err(refused(Refusal::NoService)),
-        (Target::Redirect { to, status }, _) => {
-            let rest = below(request.uri(), &lane.route.path).map_err(refused)?;
-            Ok(redirect(&location(to, rest, request.uri().query()), *status))
-        }
-        (Target::Files(folder), _) => {
-            let below = below(request.uri(), &lane.route.path).map_err(refused)?;
-            let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-            files::answer(folder, Wanted { method, uri, headers, below }).await.map_err(refused)
-        }
-    }
+        (Target::Service { .. }, None) => refused(Refusal::NoService),
+        (Target::Redirect { to, status }, _) => match below(request.uri(), &route.path) {
+            Ok(rest) => Some(redirect(&location(to, rest, request.uri().query()), *status)),
+            Err(refusal) => refused(refusal),
+        },
+        (Target::Files(folder), _) => match below(request.uri(), &route.path) {
+            Ok(below) => {
+                let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+                files::answer(folder, Wanted { method, uri, headers, below }).await.map_or_else(refused, Some)
+            }
+            Err(refusal) => refused(refusal),
+        },
+    };
+    answered.map(|response| response.map(Seen::unrecorded))
 }
 
 /// A path without that of its route.
-#[derive(Clone, Copy)]
 struct Cut<'a> {
     prefix: &'a str,
-    rest: &'a str,
+    rest: String,
 }
 
 /// What follows the route's path.
@@ -84,25 +92,40 @@ async fn pass(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
     desk: &Arc<Desk>,
-    local: Local,
+    way: Way<'_>,
     mut request: Request<Incoming>,
     cut: Option<Cut<'_>>,
-) -> Result<Response<Answer>, Stopped> {
+) -> Option<Response<Seen>> {
     desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     let asked = headers::upgrade(request.headers());
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(client, &mut head, &asked);
     if let Some(cut) = cut {
-        cut_off(&mut head, cut);
+        cut_off(&mut head, &cut);
     }
-    let upload = Upload::new(body, &shared.budget);
-    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client: Arc::clone(client) };
-    let arrival = forward(shared, desk, &mut journey).await;
-    if matches!(arrival, Err(Unanswered::Refused(_))) {
-        desk.tally.refused.fetch_add(1, Ordering::Relaxed);
+    let came = shared.clock.now();
+    let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
+    let upload = Upload::new(body, &shared.budget, || trail.tap());
+    let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
+    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail };
+    let arrival = match forward(shared, desk, &mut journey).await {
+        Ok(response) => Some(response),
+        Err(Unanswered::Left) => None,
+        Err(Unanswered::Refused(refusal)) => {
+            desk.tally.refused.fetch_add(1, Ordering::Relaxed);
+            refuse(shared, &refusal, &journey.head.headers, Some(desk))
+        }
+    };
+    let Journey { head, held, trail, .. } = journey;
+    let Some(mut response) = arrival else {
+        trail.unanswered(shared.clock, head.headers);
+        return None;
+    };
+    if way.server_timing {
+        headers::time(response.headers_mut(), held, shared.clock.now().since(came));
     }
-    arrival.map_err(|why| Stopped { why, asking: journey.head.headers })
+    Some(trail.answered(shared.clock, head.headers, response))
 }
 
 /// Makes the head fit for the program.
@@ -120,10 +143,10 @@ fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
 }
 
 /// Takes the path of the route off the target; the program is told in `X-Forwarded-Prefix`.
-fn cut_off(head: &mut Parts, cut: Cut<'_>) {
+fn cut_off(head: &mut Parts, cut: &Cut<'_>) {
     let target = match head.uri.query() {
         Some(query) => format!("{}?{query}", cut.rest),
-        None => cut.rest.to_owned(),
+        None => cut.rest.clone(),
     };
     if let Ok(target) = PathAndQuery::try_from(target) {
         head.uri = Uri::from(target);
@@ -141,4 +164,17 @@ fn redirect(to: &str, status: u16) -> Response<Answer> {
     }
     response.headers_mut().insert(REASON, HeaderValue::from_static("redirect"));
     response
+}
+
+/// devloop's own answer. None: the connection is to be dropped without one.
+pub(super) fn refuse(
+    shared: &Shared,
+    refusal: &Refusal,
+    asking: &HeaderMap,
+    desk: Option<&Arc<Desk>>,
+) -> Option<Response<Answer>> {
+    let key = desk.map(|desk| key(shared.gates.borrow().of(&desk.name)));
+    let watched = desk.zip(key.as_deref()).map(|(desk, key)| (&*desk.name, key));
+    let (project, token) = (shared.project.as_str(), shared.token.as_str());
+    refusal.response(Setting { headers: asking, project, token, watched })
 }

@@ -58,6 +58,8 @@ pub(super) enum Refusal {
     Unknown,
     /// A method that a page of devloop does not have.
     Method,
+    /// A method that an action does not have.
+    PostOnly,
     /// No right to listen to events.
     Forbidden,
 }
@@ -100,7 +102,7 @@ impl Refusal {
             Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => {
                 StatusCode::NOT_FOUND
             }
-            Refusal::Connect | Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -120,7 +122,7 @@ impl Refusal {
             Refusal::NoService => "no-service",
             Refusal::NoRoute { .. } => "no-route",
             Refusal::NoFile(_) => "no-file",
-            Refusal::Connect | Refusal::Method => "method-not-allowed",
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => "method-not-allowed",
             Refusal::Closing => "closing",
             Refusal::Unknown => "not-found",
             Refusal::Forbidden => "forbidden",
@@ -157,9 +159,10 @@ impl Refusal {
             Refusal::NoFile(why) => Report::new(why.clone()),
             Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
             Refusal::Closing => Report::new("devloop is ending"),
-            Refusal::Unknown => Report::new("nothing is here; devloop has `/.devloop/status` and `/.devloop/events`"),
+            Refusal::Unknown => Report::new("nothing is here; devloop has a page at `/.devloop/`"),
             Refusal::Method => Report::new("only GET and HEAD are answered here"),
-            Refusal::Forbidden => Report::new("only this project's own pages may listen to its events"),
+            Refusal::PostOnly => Report::new("only POST is answered here"),
+            Refusal::Forbidden => Report::new("only devloop's own pages may see this"),
         }
     }
 
@@ -197,6 +200,7 @@ impl Refusal {
             Refusal::TooMany | Refusal::Closing => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::PostOnly => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
             Refusal::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Refusal::Connect => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
             _ => {}

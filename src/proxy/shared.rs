@@ -17,10 +17,14 @@ use super::{
     instance::Instances,
     lookout::Lookout,
     peers::Peers,
+    records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
-use crate::{core::gate::Gates, sys::Clock};
+use crate::{
+    core::gate::Gates,
+    sys::{Clock, unix_time},
+};
 
 /// Whether the proxy goes on. Open => Closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub(super) struct Shared {
     pub(super) held: AtomicUsize,
     pub(super) connections: AtomicU64,
     pub(super) life: watch::Sender<Life>,
+    pub(super) records: Arc<Records>,
+    pub(super) armed: Armed,
     known: RwLock<Arc<Known>>,
 }
 
@@ -56,9 +62,11 @@ pub(super) struct Shared {
 pub(super) struct Known {
     pub(super) hosts: Vec<String>,
     pub(super) hold: Duration,
+    pub(super) recording: Recording,
+    pub(super) server_timing: bool,
     services: Vec<ServiceRoute>,
     /// One for each service.
-    desks: Vec<Arc<Desk>>,
+    pub(super) desks: Vec<Arc<Desk>>,
     /// Where requests go.
     pub(super) lanes: Lanes,
 }
@@ -83,6 +91,8 @@ impl Shared {
             held: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
             life: watch::Sender::new(Life::Open),
+            records: Arc::new(Records::new(unix_time())),
+            armed: Armed::default(),
             known: RwLock::new(Arc::new(Known::new(settings.rules, &[]))),
         }
     }
@@ -94,6 +104,9 @@ impl Shared {
 
     /// New rules; a service that stays keeps its line.
     pub(super) fn learn(&self, rules: Rules) {
+        if rules.recording.keep == 0 {
+            self.records.clear();
+        }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Arc::new(Known::new(rules, &known.desks));
     }
@@ -123,7 +136,14 @@ impl Known {
             kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&service.name))))
         };
         let desks: Vec<Arc<Desk>> = rules.services.iter().map(desk).collect();
-        let lanes = Lanes::new(&rules, &desks);
-        Known { hosts: rules.hosts, hold: rules.hold, services: rules.services, desks, lanes }
+        Known {
+            lanes: Lanes::new(&rules, &desks),
+            hosts: rules.hosts,
+            hold: rules.hold,
+            recording: rules.recording,
+            server_timing: rules.server_timing,
+            services: rules.services,
+            desks,
+        }
     }
 }
