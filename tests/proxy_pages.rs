@@ -1,6 +1,5 @@
 //! Pages on their way through the proxy: which ones get devloop's tag, byte for byte.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "proxy_support/mod.rs"]
 mod support;

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{
     browser::{Opening, Page},
     desk::Admission,
+    files::FileStream,
     instance::draining,
     pool::Upstream,
     sse::Events,
@@ -35,6 +36,8 @@ pub(super) enum Answer {
     Stream(Box<Stream>),
     /// A program's page, which gets devloop's tag.
     Page(Box<Page>),
+    /// A file's.
+    File(Box<FileStream>),
 }
 
 /// What an answer occupies until it has been read: a place in its instance and a connection. Dropped early, the
@@ -109,6 +112,8 @@ pub(super) enum BrokenOff {
     Coding(std::io::Error),
     /// Its stream could not be ended between two events.
     Swap,
+    /// The file could not be read to its end.
+    File(std::io::Error),
 }
 
 impl fmt::Display for BrokenOff {
@@ -116,6 +121,7 @@ impl fmt::Display for BrokenOff {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
             BrokenOff::Coding(error) => write!(f, "the program's page cannot be decoded: {error}"),
+            BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
     }
@@ -268,6 +274,9 @@ impl Body for Answer {
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
             Answer::Page(page) => page.poll(cx),
+            Answer::File(file) => {
+                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
+            }
             Answer::Download(incoming, lease) => {
                 let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {
@@ -284,7 +293,9 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
-            Answer::Live(_) | Answer::Stream(_) | Answer::Page(_) => false,
+            Answer::File(file) => file.is_end(),
+            Answer::Page(page) => page.is_over(),
+            Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
 
@@ -292,6 +303,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
+            Answer::File(file) => file.size_hint(),
             Answer::Live(_) | Answer::Page(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),

@@ -21,7 +21,7 @@ use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
     plan::Listen,
-    proxy::{Browser, Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -69,7 +69,7 @@ pub fn settings() -> Settings {
 
 pub fn rules(services: &[&str]) -> Rules {
     let services = services.iter().map(|name| ServiceRoute { name: Arc::from(*name), has_port: true }).collect();
-    Rules { hosts: Vec::new(), hold: Duration::from_secs(30), services, browser: Browser::default() }
+    Rules { hold: Duration::from_secs(30), services, ..Rules::default() }
 }
 
 impl Stage {

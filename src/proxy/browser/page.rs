@@ -79,6 +79,11 @@ impl Page {
         }
     }
 
+    /// Whether nothing comes any more.
+    pub(in super::super) fn is_over(&self) -> bool {
+        self.stage == Stage::Ended && self.out.is_empty()
+    }
+
     fn push(&mut self, data: Bytes) {
         if !data.is_empty() {
             let pieces = self.insert.feed(data);
