@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    Core,
+    Core, Watching,
     fresh::millis,
     gate::Gate,
     service::Drains,
@@ -28,9 +28,21 @@ pub struct Status {
     pub settling: Vec<String>,
     /// Whether nothing is under way.
     pub at_rest: bool,
+    /// Whether saves count: a person may have paused the watching.
+    pub watching: WatchingState,
     /// Why dev.toml as it is now is not in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid_plan: Option<Arc<Report>>,
+}
+
+/// Whether saves count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchingState {
+    /// They do.
+    On,
+    /// They are collected, and start nothing: `settling` names them.
+    Paused,
 }
 
 /// One step.
@@ -88,6 +100,11 @@ pub struct ServiceStatus {
     /// The instance that is starting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting: Option<InstanceStatus>,
+    /// The earlier revision that a person went back to; it stays until the next save.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Revision>,
+    /// The revisions whose programs are kept to go back to, newest first.
+    pub kept: Vec<Revision>,
     /// How many instances finish requests.
     pub draining: usize,
     /// How many were told to end.
@@ -147,13 +164,19 @@ impl Core {
             services: (0..self.services.len()).map(|index| self.service_status(index)).collect(),
             settling: self.settling.pending().take(10).map(|path| path.path.display().to_string()).collect(),
             at_rest: !self.is_busy(),
+            watching: match self.watching {
+                Watching::On => WatchingState::On,
+                Watching::Paused => WatchingState::Paused,
+            },
             invalid_plan: self.invalid_plan.clone(),
         }
     }
 
     fn step_status(&self, index: usize) -> StepStatus {
         let step = &self.steps[index];
+        let frozen = step.dirty.is_some() && self.is_frozen(index);
         let (state, why) = match &step.activity {
+            Activity::Idle if frozen => (StepState::Waiting, Some("watching is paused".to_owned())),
             Activity::Running { stopping: super::Stopping::No, why, .. } => (StepState::Running, Some(why.to_string())),
             Activity::Running { .. } => (StepState::Stopping, None),
             Activity::LookingUp { why, .. } => (StepState::Running, Some(why.to_string())),
@@ -213,6 +236,8 @@ impl Core {
                 pid: candidate.process.map(|(_, pid, _)| pid),
                 port: candidate.process.and_then(|(.., port)| port),
             }),
+            pinned: service.pinned.as_ref().map(|pinned| pinned.revision),
+            kept: service.past.iter().rev().map(|past| past.revision).collect(),
             draining: count(Drains::Draining),
             stopping: count(Drains::Stopping),
             expected_ms: service.took.expected().or(service.took.last()).map(millis),
