@@ -10,7 +10,10 @@ use super::{
     row::{Look, Prefix},
     view::{Mode, View},
 };
-use crate::{core::event::Event, model::Place};
+use crate::{
+    core::event::{Earlier, Event},
+    model::Place,
+};
 
 /// What the pane asks others to do.
 #[derive(Clone, Debug)]
@@ -120,6 +123,7 @@ impl View {
             KeyCode::Home => return self.run(Command::Top),
             KeyCode::End | KeyCode::Char('G') => return self.run(Command::Follow),
             KeyCode::Esc => self.back_to_all(),
+            KeyCode::Char('p') => return self.run(Command::pause_or_resume(self)),
             KeyCode::Char('R') => return self.restart(),
             KeyCode::Char('l') => return self.run(Command::Show(self.next_source(Direction::Forward))),
             KeyCode::Char('L') => return self.run(Command::Show(self.next_source(Direction::Back))),
@@ -207,6 +211,16 @@ impl View {
     /// Does it, or asks for it.
     pub(super) fn run(&mut self, command: Command) -> Option<Ask> {
         match command {
+            Command::Rebuild(step) => {
+                self.say(match &step {
+                    Some(step) => format!("rebuilds {step}"),
+                    None => "rebuilds everything".to_owned(),
+                });
+                return Some(Ask::Tell(Event::Rebuild(step)));
+            }
+            Command::RollBack(earlier) => return self.roll_back(earlier),
+            Command::Pause => return Some(Ask::Tell(Event::Pause)),
+            Command::Resume => return Some(Ask::Tell(Event::Resume)),
             Command::Restart(service) => {
                 self.say(format!("restarts {service}"));
                 return Some(Ask::Tell(Event::Restart(service)));
@@ -254,6 +268,14 @@ impl View {
             Command::Quit => return Some(Ask::Quit),
         }
         None
+    }
+
+    fn roll_back(&mut self, earlier: Earlier) -> Option<Ask> {
+        if self.status.services.iter().all(|service| service.kept.is_empty()) {
+            self.say("there is no earlier program to go back to");
+            return None;
+        }
+        Some(Ask::Tell(Event::RollBack(earlier)))
     }
 
     fn leave_copying(&mut self) -> Option<Ask> {
@@ -370,6 +392,8 @@ enum Direction {
 
 fn command_of(letter: char) -> Option<Command> {
     Some(match letter {
+        'r' => Command::Rebuild(None),
+        'b' => Command::RollBack(Earlier::Back(1)),
         'o' => Command::OpenBrowser,
         '/' => Command::Search,
         'n' => Command::FoundAbove,

@@ -8,10 +8,22 @@ use super::{
     logview::{Form, Times, Wrap},
     view::View,
 };
+use crate::{
+    core::{event::Earlier, status::WatchingState},
+    model::Revision,
+};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
+    /// Run this step again, or all.
+    Rebuild(Option<Arc<str>>),
+    /// Go back to an earlier program.
+    RollBack(Earlier),
+    /// Let saves start nothing for now.
+    Pause,
+    /// Let go of what was paused or pinned.
+    Resume,
     /// Start this service again.
     Restart(Arc<str>),
     /// Open the proxy's address in the browser.
@@ -42,7 +54,15 @@ pub(super) enum Command {
 impl Command {
     /// Everything that can be done now.
     pub(super) fn all(view: &View) -> Vec<Command> {
-        let mut all = Vec::new();
+        let status = &view.status;
+        let mut all = vec![Command::Rebuild(None)];
+        all.extend(status.steps.iter().map(|step| Command::Rebuild(Some(step.name.clone()))));
+        all.push(Command::RollBack(Earlier::Back(1)));
+        let mut kept: Vec<Revision> = status.services.iter().flat_map(|service| &service.kept).copied().collect();
+        kept.sort_unstable_by_key(|revision| std::cmp::Reverse(*revision));
+        kept.dedup();
+        all.extend(kept.into_iter().map(|revision| Command::RollBack(Earlier::Revision(revision))));
+        all.push(Command::pause_or_resume(view));
         all.extend(view.status.services.iter().map(|service| Command::Restart(service.name.clone())));
         if view.url.is_some() {
             all.push(Command::OpenBrowser);
@@ -70,6 +90,13 @@ impl Command {
         all
     }
 
+    /// Stops what is paused or pinned, else pauses.
+    pub(super) fn pause_or_resume(view: &View) -> Command {
+        let held = view.status.watching == WatchingState::Paused
+            || view.status.services.iter().any(|service| service.pinned.is_some());
+        if held { Command::Resume } else { Command::Pause }
+    }
+
     /// Those that the typed words find, best first; all for no words.
     pub(super) fn found(all: Vec<Command>, typed: &str) -> Vec<Command> {
         let mut found: Vec<(u32, Command)> =
@@ -82,6 +109,12 @@ impl Command {
     /// What it does.
     pub(super) fn words(&self) -> String {
         match self {
+            Command::Rebuild(None) => "rebuild everything".to_owned(),
+            Command::Rebuild(Some(step)) => format!("rebuild {step}"),
+            Command::RollBack(Earlier::Back(_)) => "roll back to the program before".to_owned(),
+            Command::RollBack(Earlier::Revision(revision)) => format!("roll back to revision {revision}"),
+            Command::Pause => "pause: saves start nothing for now".to_owned(),
+            Command::Resume => "resume: let saves count, let go of an earlier program".to_owned(),
             Command::Restart(service) => format!("restart {service}"),
             Command::OpenBrowser => "open the browser".to_owned(),
             Command::OpenEditor(0) => "open the problem in the editor".to_owned(),
@@ -113,6 +146,10 @@ impl Command {
     /// The key that does it.
     pub(super) fn key(&self) -> &'static str {
         match self {
+            Command::Rebuild(None) => "r",
+            Command::Rebuild(Some(_)) | Command::RollBack(Earlier::Revision(_)) => "",
+            Command::RollBack(Earlier::Back(_)) => "b",
+            Command::Pause | Command::Resume => "p",
             Command::Restart(_) => "R",
             Command::OpenBrowser => "o",
             Command::OpenEditor(0) => "e",

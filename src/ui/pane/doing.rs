@@ -2,7 +2,7 @@
 
 use super::view::View;
 use crate::{
-    core::status::{ServiceStatus, StepState, StepStatus},
+    core::status::{ServiceStatus, StepState, StepStatus, WatchingState},
     model::Time,
     ui::wording::Tone,
 };
@@ -35,9 +35,12 @@ pub(super) fn state(view: &View) -> (Tone, &'static str) {
         || status.services.iter().any(|service| service.report.is_some());
     match () {
         () if view.ending.is_some() => (Tone::Attention, "ending"),
+        () if status.watching == WatchingState::Paused => (Tone::Attention, "paused"),
         () if has_failed && status.at_rest => (Tone::Bad, "failed"),
         () if !status.at_rest => (Tone::Attention, "at work"),
+        () if status.services.iter().any(|service| service.pinned.is_some()) => (Tone::Attention, "rolled back"),
         () if status.services.iter().any(|service| service.stale.is_some()) => (Tone::Attention, "stale"),
+        () if status.services.iter().any(|service| service.live.is_none()) => (Tone::Attention, "not all live"),
         () => (Tone::Good, "live"),
     }
 }
@@ -59,12 +62,22 @@ pub(super) fn doing(view: &View) -> Doing {
     if let Some(step) = status.steps.iter().find(|step| step.state == StepState::Stopping) {
         return still(Tone::Attention, format!("stops {}: a newer save makes it useless", step.name));
     }
+    if status.watching == WatchingState::Paused {
+        let saved = match status.settling.as_slice() {
+            [] => "nothing was saved yet".to_owned(),
+            files => format!("saved meanwhile: {}", files.join(", ")),
+        };
+        return still(Tone::Attention, format!("paused, p resumes; {saved}"));
+    }
     if !status.settling.is_empty() {
         return still(Tone::Attention, format!("waits until a save is over: {}", status.settling.join(", ")));
     }
     if let Some(step) = status.steps.iter().find(|step| step.state == StepState::Waiting) {
         let why = step.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         return still(Tone::Attention, format!("{} is to run{why}", step.name));
+    }
+    if let Some(pinned) = status.services.iter().find_map(|service| service.pinned) {
+        return still(Tone::Attention, format!("rolled back to revision {pinned} until the next save; p lets go"));
     }
     match (&view.last_live, state(view)) {
         (_, (Tone::Bad, _)) => still(Tone::Neutral, "waits for a save that mends it".to_owned()),

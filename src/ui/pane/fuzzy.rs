@@ -8,24 +8,33 @@ pub(super) fn score(words: &str, typed: &str) -> Option<u32> {
     if wanted.is_empty() {
         return Some(0);
     }
-    let starts = (0..words.len()).filter(|at| words[*at] == wanted[0]);
-    starts.filter_map(|start| score_from(&words, start, &wanted)).max()
+    // The best way to have come to each place with the letter that is taken there.
+    let mut best: Vec<Option<u32>> = words.iter().map(|letter| (*letter == wanted[0]).then_some(0)).collect();
+    add_places(&words, &mut best);
+    for letter in &wanted[1..] {
+        let mut next = vec![None; words.len()];
+        for at in (1..words.len()).filter(|at| words[*at] == *letter) {
+            let from_afar = best[..at - 1].iter().flatten().max().copied();
+            let follows = best[at - 1].map(|score| score + FOLLOWS);
+            next[at] = from_afar.max(follows);
+        }
+        add_places(&words, &mut next);
+        best = next;
+    }
+    best.into_iter().flatten().max()
 }
 
-/// Takes each letter where it comes first, from `start` on.
-fn score_from(words: &[char], start: usize, wanted: &[char]) -> Option<u32> {
-    let mut score = 0;
-    let mut last: Option<usize> = None;
-    let mut at = start;
-    for letter in wanted {
-        let found = at + words.get(at..)?.iter().position(|known| known == letter)?;
-        let begins_word = found == 0 || !words[found - 1].is_alphanumeric();
-        let follows = last.is_some_and(|last| last + 1 == found);
-        score += 1 + if begins_word { 8 } else { 0 } + if follows { 5 } else { 0 };
-        last = Some(found);
-        at = found + 1;
+/// For a letter right behind the one before.
+const FOLLOWS: u32 = 10;
+/// For a letter that begins a word.
+const BEGINS: u32 = 8;
+
+/// What a letter is worth by its place alone.
+fn add_places(words: &[char], scores: &mut [Option<u32>]) {
+    for (at, score) in scores.iter_mut().enumerate() {
+        let begins = at == 0 || !words[at - 1].is_alphanumeric();
+        *score = score.map(|score| score + 1 + if begins { BEGINS } else { 0 });
     }
-    Some(score)
 }
 
 #[cfg(test)]
@@ -47,7 +56,7 @@ mod tests {
             assert!(score(better, typed) > score(worse, typed), "{typed}: {better} or {worse}");
         };
         better("api", "restart api", "log: above picture is");
-        better("ra", "restart api", "log: clear all a");
+        better("ra", "restart api", "log: clear all");
         better("wrap", "log: wrap long lines", "window: rearrange a pane");
     }
 }

@@ -15,7 +15,10 @@ use super::{
 
 /// Keys and what they do; docs/pane.md has the same table.
 pub(super) const KEYS: &[(&str, &str)] = &[
+    ("r", "rebuild everything"),
     ("R", "restart a service"),
+    ("b", "roll back to the program before"),
+    ("p", "pause: saves start nothing; again: resume"),
     ("o", "open the browser"),
     ("e", "open the problem in $EDITOR"),
     (":, Ctrl-P", "list everything that can be done"),

@@ -92,7 +92,11 @@ fn step(view: &View, step: &StepStatus) -> Vec<Span<'static>> {
 
 /// A time that is over.
 fn took(millis: f64) -> String {
-    if millis < 1_000.0 { format!("{millis:.0} ms") } else { time(millis) }
+    match millis {
+        short if short < 1_000.0 => format!("{short:.0} ms"),
+        some if some < 9_950.0 => format!("{:.1} s", some / 1_000.0),
+        long => time(long),
+    }
 }
 
 /// One line for each service.
@@ -172,7 +176,13 @@ pub(super) fn problem(view: &View, width: u16, most: usize) -> Vec<Line<'static>
     let theme = view.theme;
     let title = format!("{} {}", theme.sign(Sign::Failed), report.title);
     let mut lines = vec![Line::styled(title, theme.tone(Tone::Bad))];
-    let hint = report.hint.as_ref().map(|hint| format!("  hint: {}", hint.lines().next().unwrap_or_default()));
+    // A place is worth more than a hint.
+    let has_room = most > 2 || report.places.is_empty();
+    let hint = report
+        .hint
+        .as_ref()
+        .filter(|_| has_room)
+        .map(|hint| format!("  hint: {}", hint.lines().next().unwrap_or_default()));
     let room = most.saturating_sub(1 + usize::from(hint.is_some()));
     lines.extend(about(view, report, room));
     lines.extend(hint.map(Line::from));
@@ -276,7 +286,7 @@ fn keys(view: &View) -> Vec<(&'static str, &'static str)> {
     if !view.places().is_empty() {
         keys.push(("e", "edit"));
     }
-    keys.extend([("R", "restart"), ("o", "open"), ("/", "search"), ("l", "source"), ("x", "error"), (":", "all")]);
+    keys.extend([("r", "rebuild"), ("o", "open"), ("/", "search"), ("l", "source"), ("x", "error"), (":", "all")]);
     keys
 }
 

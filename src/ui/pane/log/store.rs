@@ -135,7 +135,8 @@ mod tests {
             store.line(Stamp::default(), line(1, &number.to_string()));
         }
         assert_eq!((store.first(), store.end()), (10, LINES as u64 + 10));
-        let (number, entry) = store.before(store.end(), &Filter::default()).next().expect("a line");
+        let all = Filter::default();
+        let (number, entry) = store.before(store.end(), &all).next().expect("a line");
         assert_eq!((number, &*entry.text), (LINES as u64 + 9, (LINES + 9).to_string().as_str()));
     }
 
