@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 pub mod doctor;
+pub mod effective;
 mod environment;
 pub mod exit;
 mod log;
@@ -25,6 +26,9 @@ use crate::{
 const ABOUT: &str =
     "Save a file, see the new program: ordered steps, health-gated swaps, and a proxy that holds requests meanwhile";
 
+/// The version of the package, and the commit and day of a release build (build.rs).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("DEVLOOP_BUILT"));
+
 const AFTER_HELP: &str = "\
 Examples:
   devloop up                       run the project in this folder, as dev.toml says
@@ -46,7 +50,7 @@ Environment:
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "devloop", version, about = ABOUT, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "devloop", version = VERSION, about = ABOUT, after_help = AFTER_HELP, disable_help_subcommand = true)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Act as if started in this folder
@@ -67,6 +71,8 @@ pub enum Command {
     Up(up::UpArgs),
     /// Check dev.toml and print the plan it makes
     Check(check::CheckArgs),
+    /// Print every key that holds, and where its value comes from
+    Config(effective::ConfigArgs),
     /// Look for what is wrong around the project: Go modules, ports, limits, health paths
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
@@ -75,6 +81,7 @@ pub enum Command {
 
 /// Runs the program's own command line to its end.
 pub fn main() -> ExitCode {
+    completions::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -93,6 +100,7 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Up(args) => up::run(args, cli.config, &terminal),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
+        Command::Config(args) => effective::run(&args, cli.config, &terminal).into(),
         Command::Doctor(args) => doctor::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
     }
