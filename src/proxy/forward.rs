@@ -6,29 +6,43 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     task::Context,
+    time::Duration,
 };
 
-use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
+use hyper::{
+    Request, Response, StatusCode, Version,
+    body::{Body, Incoming},
+    header,
+    http::request::Parts,
+    upgrade::OnUpgrade,
+};
 use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 
 use super::{
     body::Upload,
+    browser::{Asks, Opening, Served, fresh_nonce, inject, origin},
     client::{Client, Sight},
     desk::{Admission, Desk, Verdict, Visit},
     download::{Answer, Coding, Lease},
     gate::Kind,
-    headers::{Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable},
+    headers::{
+        FORWARDED_PROTO, Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable,
+    },
     instance::draining,
     pool::Upstream,
     queue::Permit,
+    records::Trail,
     refusal::Refusal,
     shared::Shared,
     tunnel::{Protocol, Tunnel},
 };
-use crate::model::Time;
+use crate::{
+    core::gate::Gate,
+    model::{Revision, RunId, Time},
+};
 
 /// A released request gives its share back after this time even if it is not answered: it may be a long poll.
-const LONGEST_SHARE: std::time::Duration = std::time::Duration::from_millis(500);
+const LONGEST_SHARE: Duration = Duration::from_millis(500);
 
 /// A request on its way.
 pub(super) struct Journey {
@@ -42,6 +56,14 @@ pub(super) struct Journey {
     pub(super) local: Local,
     /// Who sent it.
     pub(super) client: Arc<Client>,
+    /// Whether its answer may be a page for devloop's tag.
+    pub(super) asks: Asks,
+    /// When it came.
+    pub(super) came: Time,
+    /// How long it then waited until it was let in for the first time.
+    pub(super) held: Option<Duration>,
+    /// What it leaves behind.
+    pub(super) trail: Trail,
 }
 
 /// How it ended: with a program's answer, or without.
@@ -100,6 +122,8 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         let run = admission.instance.run;
         let permit = admission.permit.take();
         let released = shared.clock.now();
+        journey.held.get_or_insert(released.since(journey.came));
+        journey.trail.let_in(released, run, || revision(shared, desk, run), admission.stale.as_ref());
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
@@ -144,6 +168,14 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
             Sent::Unanswered(why) => return Err(Unanswered::Refused(Refusal::Died(cannot_repeat(journey, &why)))),
         }
         reuse = Reuse::Fresh;
+    }
+}
+
+/// What this instance was made from, as the gate says.
+fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
+    match shared.gates.borrow().of(&desk.name) {
+        Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
+        _ => None,
     }
 }
 
@@ -267,6 +299,11 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     let (mut head, incoming) = response.into_parts();
     for_client(&mut head.headers, journey.local, stale.as_deref());
     head.version = Version::HTTP_11;
+    if !incoming.is_end_stream()
+        && let Some(opening) = tagged(shared, journey, &mut head, &lease)
+    {
+        return Ok(Response::from_parts(head, Answer::page(incoming, lease, opening)));
+    }
     if !is_of(&head.headers, "text/event-stream") {
         return Ok(Response::from_parts(head, Answer::download(incoming, lease)));
     }
@@ -275,6 +312,30 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     let coding = if opaque { Coding::Opaque } else { Coding::Plain };
     let body = Answer::stream(incoming, lease, coding, shared.limits.parting);
     Ok(Response::from_parts(head, body))
+}
+
+/// Makes the head fit for a page with devloop's tag, if this is one.
+fn tagged(
+    shared: &Shared,
+    journey: &Journey,
+    head: &mut hyper::http::response::Parts,
+    lease: &Lease,
+) -> Option<Opening> {
+    if journey.asks == Asks::Other {
+        return None;
+    }
+    let admission = lease.admission();
+    let asked = &journey.head.headers;
+    let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
+    let served = Served {
+        service: &admission.desk().name,
+        revision: admission.revision,
+        run: admission.instance.run,
+        token: &shared.token,
+        origin: origin(scheme, asked),
+        nonce: fresh_nonce(),
+    };
+    inject(journey.asks, head.status, &mut head.headers, &served)
 }
 
 fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {

@@ -53,6 +53,7 @@ pub(super) fn say(fact: &Fact) -> Said {
         | Fact::Stopped { .. }
         | Fact::Stale { .. }
         | Fact::Exclusive { .. } => say_service(fact),
+        Fact::Pinned { .. } | Fact::Unpinned { .. } | Fact::Paused | Fact::Resumed { .. } => say_asked(fact),
         Fact::PlanChanged { .. }
         | Fact::PlanInvalid { .. }
         | Fact::Listening { .. }
@@ -146,6 +147,20 @@ fn say_service(fact: &Fact) -> Said {
     }
 }
 
+fn say_asked(fact: &Fact) -> Said {
+    match fact {
+        Fact::Pinned { service, revision } => {
+            attention(format!("{service} goes back to revision {revision}; the next save goes forward again"))
+        }
+        Fact::Unpinned { service, why } => neutral(format!("{service} goes forward again: {why}")),
+        Fact::Paused => attention("watching is paused: saves start nothing until `devloop resume`".to_owned()),
+        Fact::Resumed { files: 0 } => neutral("watching goes on: nothing was written meanwhile".to_owned()),
+        Fact::Resumed { files: 1 } => neutral("watching goes on: 1 file was written meanwhile".to_owned()),
+        Fact::Resumed { files } => neutral(format!("watching goes on: {files} files were written meanwhile")),
+        other => say_other(other),
+    }
+}
+
 fn say_other(fact: &Fact) -> Said {
     match fact {
         Fact::PlanChanged { touched } if touched.is_empty() => {
@@ -197,7 +212,7 @@ fn report_details(report: &Report) -> Vec<String> {
     details
 }
 
-fn place(place: &Place) -> String {
+pub(super) fn place(place: &Place) -> String {
     let column = place.column.map(|column| format!(":{column}")).unwrap_or_default();
     format!("{}:{}{column}: {}", place.file, place.line, place.message)
 }
@@ -219,7 +234,7 @@ fn names(names: &[Arc<str>]) -> String {
 }
 
 /// `total 412 ms (settle 11, build 310, start 3, ready 85, swap 1)`
-fn times_shown(times: &Times) -> String {
+pub(super) fn times_shown(times: &Times) -> String {
     let mut parts: Vec<(&str, f64)> = Vec::new();
     parts.extend(times.settle_ms.map(|settle| ("settle", settle)));
     parts.extend(times.steps.iter().map(|(step, took)| (&**step, *took)));
