@@ -95,6 +95,7 @@ impl App {
             look: 0,
             leaving: Leaving::No,
         };
+        app.assume(&options.assumed);
         app.recall();
         app.greet(&strays);
         Ok((app, signals))
@@ -108,6 +109,17 @@ impl App {
             if let Some(took) = self.store.estimate(name) {
                 self.core.recall(name, took);
             }
+        }
+    }
+
+    /// Tells what was assumed where there is no dev.toml, and how to write it down.
+    fn assume(&mut self, lines: &[String]) {
+        for (index, line) in lines.iter().enumerate() {
+            let last = index + 1 == lines.len();
+            self.note(
+                line.clone(),
+                last.then(|| "`devloop init` writes this into dev.toml, to be changed there".to_owned()),
+            );
         }
     }
 

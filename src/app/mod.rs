@@ -53,6 +53,8 @@ pub struct Options {
     pub terminal: process::Terminal,
     /// When to end.
     pub until: Until,
+    /// What was assumed where there is no dev.toml; told first.
+    pub assumed: Vec<String>,
 }
 
 /// Reads and checks dev.toml. May block.
