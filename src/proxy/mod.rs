@@ -1,8 +1,9 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
-//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `route`, `own`), `desk` lets in or holds
-//! (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes
-//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
+//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `own`), `passage` takes it along its route
+//! (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
+//! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`) or is devloop's
+//! own (`refusal`, `pages`, `events`). `records` remembers what went through.
 
 mod settings;
 
@@ -12,7 +13,11 @@ mod shared;
 
 mod headers;
 mod host;
+
+mod files;
+mod passage;
 mod route;
+mod rules;
 
 mod admission;
 mod client;
@@ -33,7 +38,10 @@ mod frames;
 mod sse;
 mod tunnel;
 
+mod records;
+
 mod events;
+mod inspect;
 mod own;
 mod pages;
 mod refusal;
@@ -46,7 +54,9 @@ use std::{
 
 use tokio::task::JoinSet;
 
-pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
+pub use self::settings::{
+    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+};
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
 

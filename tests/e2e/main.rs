@@ -19,6 +19,7 @@ mod loop_;
 mod mishaps;
 mod programs;
 mod requests;
+mod routes;
 mod saves;
 mod swaps;
 
