@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::environment;
 use crate::{
+    app::Note,
     config::{self, FILE_NAME, Loaded},
     detect::{self, Finding, Machine, Tree},
     error::Problem,
@@ -37,6 +38,14 @@ pub(super) fn plan(names: &[String]) -> Result<Detected, Vec<Problem>> {
     let finding = detect::find(&tree(&root), names).map_err(|problem| vec![nothing_there(problem, &root)])?;
     let loaded = load(&finding, &root)?;
     Ok(Detected { loaded, assumed: finding.lines() })
+}
+
+/// What was assumed, as it is told; the last line says how to write it down.
+pub(super) fn notes(assumed: Vec<String>) -> Vec<Note> {
+    let last = assumed.len();
+    let hint =
+        |line| (line == last).then(|| "`devloop init` writes this into dev.toml, to be changed there".to_owned());
+    (1..).zip(assumed).map(|(line, text)| Note { text, hint: hint(line) }).collect()
 }
 
 /// A finding as a plan.
