@@ -4,6 +4,8 @@
 //! read from what cargo puts into a published package, or from .git. Only in release builds: a debug build would be
 //! made anew after every commit.
 
+#![expect(clippy::disallowed_methods, reason = "the door to what cargo tells its build script")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},

@@ -220,6 +220,12 @@ fn the_schema_refuses_what_devloop_refuses() {
     }
 }
 
+/// What follows the options (examples, exit codes) has lines of its own, which must not flow together.
+fn as_it_stands(part: &str, heading: &str) -> String {
+    let Some((before, extra)) = part.trim_end().split_once(heading) else { return part.to_owned() + "\n" };
+    format!("{before}.PP\n.nf{extra}\n.fi\n")
+}
+
 #[test]
 fn the_man_page_is_what_the_command_line_says() {
     let mut command = Cli::command();
@@ -242,10 +248,12 @@ fn the_man_page_is_what_the_command_line_says() {
         man.render_extra_section(&mut part).unwrap();
         let part = String::from_utf8(part).unwrap();
         let lines = part.lines().filter(|line| *line != ".SH DESCRIPTION");
-        let lines = lines.map(|line| line.replace(".SH ", ".SS "));
-        page.extend(lines.flat_map(|line| (line + "\n").into_bytes()));
+        let lines: Vec<String> = lines.map(|line| line.replace(".SH ", ".SS ")).collect();
+        page.extend(as_it_stands(&lines.join("\n"), ".SS EXTRA").into_bytes());
     }
-    man.render_extra_section(&mut page).unwrap();
+    let mut extra = Vec::new();
+    man.render_extra_section(&mut extra).unwrap();
+    page.extend(as_it_stands(&String::from_utf8(extra).unwrap(), ".SH EXTRA").into_bytes());
     compare("docs/devloop.1", &String::from_utf8(page).unwrap());
 }
 

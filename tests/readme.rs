@@ -236,3 +236,28 @@ fn every_link_in_the_documentation_leads_to_a_file() {
         }
     }
 }
+
+/// Fragments between the back-quotes of the first column, apart from what differs.
+#[test]
+fn the_messages_in_the_troubleshooting_page_are_those_of_the_program() {
+    let mut sources = String::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push_str(&fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    let text = read("docs/troubleshooting.md");
+    let mut seen = 0;
+    for cell in text.lines().filter(|line| line.starts_with("| `")).map(|line| line.split(" | ").next().unwrap()) {
+        for fragment in cell.trim_start_matches('|').split(['`', '…']).map(str::trim).filter(|part| part.len() >= 12)
+        {
+            assert!(sources.contains(fragment), "devloop never says `{fragment}`");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "{seen}");
+}

@@ -95,27 +95,42 @@ impl<'t, 'i> Written<'t, 'i> {
     fn section(&self, header: &'static str, table: Option<&DeTable<'_>>, defaults: Vec<(&str, Value)>) -> Section {
         let mut entries = Vec::new();
         for (key, value) in &defaults {
-            let entry = match table.and_then(|table| table.get_key_value(*key)) {
-                Some((name, written)) => self.entry(name, written),
+            let entry = match table.and_then(|table| self.written(table, key)) {
+                Some(entry) => entry,
                 None => Entry { key: (*key).to_owned(), value: value.clone(), origin: Origin::Default },
             };
             entries.push(entry);
         }
         let others = table.into_iter().flat_map(|table| table.iter());
-        let others = others.filter(|(name, _)| !defaults.iter().any(|(key, _)| *key == &**name.get_ref()));
-        entries.extend(others.map(|(name, written)| self.entry(name, written)));
+        let known = |name: &str| defaults.iter().any(|(key, _)| key.split('.').next() == Some(name));
+        let others = others.filter(|(name, _)| !known(name.get_ref()));
+        entries.extend(others.map(|(name, written)| self.entry(name.get_ref(), name.span(), written)));
         Section { header, entries }
     }
 
-    fn entry(&self, name: &Spanned<impl AsRef<str>>, written: &Spanned<DeValue<'_>>) -> Entry {
-        let line = self.text[..name.span().start.min(self.text.len())].matches('\n').count() + 1;
+    /// What is written for `key`, or for `health.path`; a string `health` is its `path`.
+    fn written(&self, table: &DeTable<'_>, key: &str) -> Option<Entry> {
+        let (outer, inner) = key.split_once('.').unwrap_or((key, ""));
+        let (name, written) = table.get_key_value(outer)?;
+        match (written.get_ref(), inner) {
+            (_, "") | (DeValue::String(_), "path") => Some(self.entry(key, name.span(), written)),
+            (DeValue::Table(inside), inner) => {
+                let (name, written) = inside.get_key_value(inner)?;
+                Some(self.entry(key, name.span(), written))
+            }
+            _ => None,
+        }
+    }
+
+    fn entry(&self, key: &str, place: std::ops::Range<usize>, written: &Spanned<DeValue<'_>>) -> Entry {
+        let line = self.text[..place.start.min(self.text.len())].matches('\n').count() + 1;
         // `[service.health]`: a table of its own has no value in one place.
         let is_header = self.text[written.span()].starts_with('[') && matches!(written.get_ref(), DeValue::Table(_));
         let value = match is_header {
             true => inline(self.text, written.get_ref()),
             false => self.text[written.span()].to_owned(),
         };
-        Entry { key: name.get_ref().as_ref().to_owned(), value: Value::Toml(value), origin: Origin::Line(line) }
+        Entry { key: key.to_owned(), value: Value::Toml(value), origin: Origin::Line(line) }
     }
 }
 
@@ -257,13 +272,14 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         Restart::OnExit => "on-exit",
         Restart::No => "no",
     };
-    let ready = match service.port {
-        Port::None => format!("alive for 500 ms, within {}", show_time(service.health.timeout)),
-        _ => format!("any HTTP answer, within {}", show_time(service.health.timeout)),
+    let health = &service.health;
+    let path = match service.port {
+        Port::None => words("none: it has to be alive for 500 ms"),
+        _ => words("none: any HTTP answer counts"),
     };
+    let interval = words("5 ms for 1 s, 20 ms to 5 s, then 100 ms");
     let signal = nix::sys::signal::Signal::try_from(service.stop.signal);
     let signal = signal.map_or_else(|_| service.stop.signal.to_string(), |signal| signal.to_string());
-    let stop = format!("{{ signal = \"{signal}\", grace = \"{}\" }}", show_time(service.stop.grace));
     vec![
         ("name", string(&service.name)),
         ("run", string(&service.run.text)),
@@ -277,8 +293,15 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("pty", pty(service.pty)),
         ("port", port),
         ("swap", string(swap)),
-        ("health", words(ready)),
-        ("stop", toml(stop)),
+        ("health.path", path),
+        ("health.status", words("200 to 399")),
+        ("health.log", words("none")),
+        ("health.tcp", toml(health.tcp)),
+        ("health.timeout", string(&show_time(health.timeout))),
+        ("health.interval", interval),
+        ("stop.signal", string(&signal)),
+        ("stop.grace", string(&show_time(service.stop.grace))),
+        ("stop.run", words("none")),
         ("drain", string(&show_time(service.drain))),
         ("restart", string(restart)),
         ("protocol", string("http")),
@@ -312,8 +335,9 @@ mod tests {
         let drain = entry("[[service]]", "drain");
         assert_eq!((drain.value, drain.origin), (toml("\"90s\""), Origin::Line(8)));
         assert_eq!(entry("[[service]]", "run").value, toml("[\"{build}\", \"-v\"]"));
-        let health = entry("[[service]]", "health");
-        assert_eq!((health.value, health.origin), (toml("{ path = \"/health\" }"), Origin::Line(10)));
+        let health = entry("[[service]]", "health.path");
+        assert_eq!((health.value, health.origin), (toml("\"/health\""), Origin::Line(11)));
+        assert_eq!(entry("[[service]]", "health.timeout").origin, Origin::Default);
         assert_eq!(entry("[[route]]", "service").origin, Origin::Line(14));
     }
 
@@ -332,7 +356,7 @@ mod tests {
             let sections = sections(TOML);
             let section = sections.iter().find(|section| section.header == header).unwrap();
             for key in known {
-                let shown = section.entries.iter().any(|entry| entry.key == *key);
+                let shown = section.entries.iter().any(|entry| entry.key.split('.').next() == Some(key));
                 assert!(shown, "{header} does not show `{key}`: add it to src/config/effective.rs");
             }
         }
