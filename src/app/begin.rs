@@ -162,10 +162,11 @@ async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Opt
 }
 
 pub(super) fn rules(plan: &Plan) -> Rules {
-    let services = plan
-        .services
-        .iter()
-        .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
+    let services = plan.services.iter().map(|service| ServiceRoute {
+        name: service.name.clone(),
+        has_port: service.port != Port::None,
+        protocol: service.protocol,
+    });
     Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
 }
 

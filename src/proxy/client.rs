@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{net::TcpStream, sync::OnceCell};
 
-use super::{lookout::Nth, peers::Peers, wire::hung_up};
+use super::{lookout::Nth, peers::Peers, speech::Speech, wire::hung_up};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Client {
     pub(super) local: SocketAddr,
     /// Its end.
     pub(super) peer: SocketAddr,
+    /// Which HTTP it speaks.
+    pub(super) speech: Speech,
     pid: OnceCell<Option<u32>>,
     http_10: AtomicBool,
     has_asked: AtomicBool,
@@ -36,11 +38,12 @@ pub(super) enum Sight {
 
 impl Client {
     /// Of an accepted connection.
-    pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr) -> Client {
+    pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr, speech: Speech) -> Client {
         Client {
             stream,
             local,
             peer,
+            speech,
             pid: OnceCell::new(),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),

@@ -12,9 +12,16 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
-use super::{desk::Admission, instance::draining, pool::Upstream, sse::Events};
+use super::{
+    body::Upload,
+    call::Call,
+    desk::Admission,
+    instance::{Phase, draining},
+    sse::Events,
+    upstream::Upstream,
+};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -27,6 +34,8 @@ pub(super) enum Answer {
     Download(Incoming, Option<Lease>),
     /// A program's `text/event-stream`.
     Stream(Box<Stream>),
+    /// A program's answer to a gRPC call.
+    Call(Box<Call>),
 }
 
 /// What an answer occupies until it has been read: a place in its instance and a connection. Dropped early, the
@@ -52,6 +61,11 @@ impl Lease {
         admission.instance.pool.give_back(upstream);
         drop(slot);
         drop(admission);
+    }
+
+    /// Follows how far its instance has come.
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.admission.instance.phase()
     }
 
     /// Why the answer is out of date.
@@ -105,7 +119,14 @@ impl fmt::Display for BrokenOff {
     }
 }
 
-impl std::error::Error for BrokenOff {}
+impl std::error::Error for BrokenOff {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BrokenOff::Program(error) => Some(error),
+            BrokenOff::Swap => None,
+        }
+    }
+}
 
 impl Answer {
     /// Of a program's answer.
@@ -115,6 +136,14 @@ impl Answer {
             return Answer::Own(None);
         }
         Answer::Download(incoming, Some(lease))
+    }
+
+    /// Of a program's answer to a gRPC call.
+    pub(super) fn call(incoming: Incoming, lease: Lease, upload: Upload, limit: Duration) -> Answer {
+        if incoming.is_end_stream() {
+            return Answer::download(incoming, lease);
+        }
+        Answer::Call(Box::new(Call::new(incoming, lease, upload, limit)))
     }
 
     /// Of a program's event stream. `encoded`: its events cannot be seen, so it can only be cut.
@@ -143,7 +172,7 @@ pub(super) enum Coding {
 }
 
 /// The next frame, after whatever the connection has to do for it.
-fn next_frame(
+pub(super) fn next_frame(
     incoming: &mut Incoming,
     lease: &mut Option<Lease>,
     cx: &mut Context<'_>,
@@ -160,13 +189,15 @@ fn next_frame(
     }
 }
 
-fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
+/// What was read is complete: what it occupied can be used again.
+pub(super) fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
     if let Some(lease) = lease.take() {
         lease.finish(cx);
     }
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
+/// What a body is asked for.
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
 
 impl Stream {
     fn at_boundary(&self) -> bool {
@@ -244,6 +275,7 @@ impl Body for Answer {
             Answer::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
+            Answer::Call(call) => call.poll(cx),
             Answer::Download(incoming, lease) => {
                 let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {
@@ -260,6 +292,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
+            Answer::Call(call) => call.is_over(),
             Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
@@ -268,7 +301,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
-            Answer::Live(_) => SizeHint::default(),
+            Answer::Live(_) | Answer::Call(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),
                 None => stream.incoming.size_hint(),

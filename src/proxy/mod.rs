@@ -1,14 +1,15 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
-//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `route`, `own`), `desk` lets in or holds
-//! (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes
-//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
+//! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `route`,
+//! `own`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`,
+//! `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
 
 mod settings;
 
 mod connection;
 mod listener;
 mod shared;
+mod speech;
 
 mod headers;
 mod host;
@@ -26,10 +27,14 @@ mod body;
 mod forward;
 mod instance;
 mod pool;
+mod trunk;
+mod upstream;
 mod wire;
 
+mod call;
 mod download;
 mod frames;
+mod grpc;
 mod sse;
 mod tunnel;
 

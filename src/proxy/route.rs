@@ -17,10 +17,11 @@ pub(super) fn route(services: &[ServiceRoute], host: &Name) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Protocol;
 
     #[test]
     fn a_name_below_localhost_picks_the_service_and_the_first_one_takes_the_rest() {
-        let service = |name: &str, has_port| ServiceRoute { name: name.into(), has_port };
+        let service = |name: &str, has_port| ServiceRoute { name: name.into(), has_port, protocol: Protocol::Http };
         let services = [service("worker", false), service("web", true), service("API", true)];
         let at = |host: &str| route(&services, &Name::Dns(host.to_owned()));
         assert_eq!(at("localhost"), Some(1));

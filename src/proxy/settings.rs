@@ -4,7 +4,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::{core::gate::Gates, plan::Listen};
+use crate::{
+    core::gate::Gates,
+    plan::{Listen, Protocol},
+};
 
 /// Everything the proxy needs to start.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct ServiceRoute {
     pub name: Arc<str>,
     /// Whether it answers requests at all.
     pub has_port: bool,
+    /// What it speaks.
+    pub protocol: Protocol,
 }
 
 /// Bounds of memory, time and number.

@@ -20,7 +20,7 @@ use std::{
 use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
-    plan::Listen,
+    plan::{Listen, Protocol},
     proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
 };
 use tokio::{
@@ -68,7 +68,10 @@ pub fn settings() -> Settings {
 }
 
 pub fn rules(services: &[&str]) -> Rules {
-    let services = services.iter().map(|name| ServiceRoute { name: Arc::from(*name), has_port: true }).collect();
+    let services = services
+        .iter()
+        .map(|name| ServiceRoute { name: Arc::from(*name), has_port: true, protocol: Protocol::Http })
+        .collect();
     Rules { hosts: Vec::new(), hold: Duration::from_secs(30), services }
 }
 
