@@ -16,7 +16,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -48,7 +48,9 @@ impl App {
         );
         let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
-        let (status, status_out) = watch::channel(Arc::new(serde_json::Value::Null));
+        let first = core.status();
+        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
+        let (status, _) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
@@ -81,6 +83,7 @@ impl App {
             proxy,
             gates,
             status,
+            status_json,
             awaited,
             ears,
             runs: HashMap::new(),
@@ -147,7 +150,8 @@ pub(super) fn window() -> WindowSize {
 }
 
 async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
-    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
+    let has_port = |service: &ServiceRoute| service.has_port;
+    let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
     if !wanted {
         return Ok(None);
     }
@@ -162,12 +166,20 @@ async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Opt
 }
 
 pub(super) fn rules(plan: &Plan) -> Rules {
-    let services = plan.services.iter().map(|service| ServiceRoute {
-        name: service.name.clone(),
-        has_port: service.port != Port::None,
-        protocol: service.protocol,
-    });
-    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
+    let services = plan
+        .services
+        .iter()
+        .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
+    // A host that a route names is one that the proxy answers to.
+    let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
+    Rules {
+        hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
+        hold: plan.proxy.hold,
+        services: services.collect(),
+        routes: plan.routes.clone(),
+        recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
+        server_timing: plan.proxy.server_timing,
+    }
 }
 
 /// Ports that are never given to instances: the proxy's, and those that services have fixed.

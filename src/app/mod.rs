@@ -28,6 +28,7 @@ use crate::{
         event::{Event, StopHow},
         fact::Fact,
         gate::Gates,
+        status::Status,
     },
     error::Problem,
     model::{RunId, Time},
@@ -138,7 +139,9 @@ struct App {
     ports: Ports,
     proxy: Option<Arc<Proxy>>,
     gates: watch::Sender<Gates>,
-    status: watch::Sender<Arc<serde_json::Value>>,
+    /// What is going on, for whoever shows it, and the same as `/.devloop/status` answers it.
+    status: watch::Sender<Arc<Status>>,
+    status_json: watch::Sender<Arc<serde_json::Value>>,
     awaited: Awaited,
     ears: show::Ears,
     runs: HashMap<RunId, Run>,
@@ -267,14 +270,12 @@ impl App {
     }
 
     fn publish_status(&mut self) {
-        let status = serde_json::to_value(self.core.status()).unwrap_or_default();
-        self.status.send_if_modified(|known| {
-            let differs = **known != status;
-            if differs {
-                *known = Arc::new(status);
-            }
-            differs
-        });
+        let status = self.core.status();
+        if **self.status.borrow() == status {
+            return;
+        }
+        self.status_json.send_replace(Arc::new(serde_json::to_value(&status).unwrap_or_default()));
+        self.status.send_replace(Arc::new(status));
     }
 
     /// The rooms follow a plan that the core is about to take over.

@@ -8,6 +8,7 @@ use super::{
     names::{Names, Who},
     order::{Commands, Order},
     paths::{cwd, env_files, file_globs, globs, relative, tidy},
+    routes::routes,
     table::Report,
     written::{self, At, Common, File},
 };
@@ -28,7 +29,7 @@ struct Checker<'a> {
 
 /// The plan; none if something that it needs is missing. What is wrong is in the report.
 pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) -> Option<Plan> {
-    if file.steps.is_empty() && file.services.is_empty() && report.problems.is_empty() {
+    if file.steps.is_empty() && file.services.is_empty() && file.routes.is_empty() && report.problems.is_empty() {
         let problem = Problem::new("there is nothing to do: no `[[step]]` and no `[[service]]`");
         report.problem(
             problem.hint("such as `[[service]]` with `name = \"api\"` and `run = \"go run ./cmd/api\"`"),
@@ -43,6 +44,7 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
     let watch = watch(report, &file.watch);
     let proxy = proxy(report, &file.proxy);
     ports(report, file, &checker.names, &proxy);
+    let routes = routes(report, file, &checker.names, root);
     let steps: Vec<_> = (0..file.steps.len()).map(|index| checker.step(report, index)).collect();
     let services: Vec<_> = (0..file.services.len()).map(|index| checker.service(report, index)).collect();
     Some(Plan {
@@ -51,6 +53,7 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
         file: Some(relative(root, &root.join(path)).into()),
         watch,
         proxy,
+        routes: routes?,
         steps: steps.into_iter().map(|step| step.map(Arc::new)).collect::<Option<_>>()?,
         services: services.into_iter().map(|service| service.map(Arc::new)).collect::<Option<_>>()?,
     })
@@ -174,6 +177,10 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
             place.span.clone(),
         );
     }
+    if let (Some(0), Some(At { value: true, span })) = (written.record, &written.record_bodies) {
+        let problem = Problem::new("`record_bodies` has no effect: with `record = 0` no request is remembered");
+        report.problem(problem.hint("leave `record` out, or say how many requests are remembered"), span.clone());
+    }
     let hosts = written.hosts.iter().flat_map(|hosts| &hosts.value).map(|host| host.value.to_lowercase());
     Proxy {
         enabled: written.enabled.unwrap_or(default.enabled),
@@ -182,6 +189,9 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         fresh: written.fresh.unwrap_or(default.fresh),
         hold: written.hold.unwrap_or(default.hold),
         reload: written.reload.unwrap_or(default.reload),
+        record: written.record.unwrap_or(default.record),
+        record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
+        server_timing: written.server_timing.unwrap_or(default.server_timing),
     }
 }
 

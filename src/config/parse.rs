@@ -1,6 +1,7 @@
 //! From text to what a person wrote: every value gets its type, and every mistake in one value becomes a problem.
 //! Nothing here compares one key with another.
 
+mod route;
 mod service;
 
 use std::ops::Range;
@@ -17,12 +18,13 @@ use super::{
 };
 use crate::{
     error::Problem,
-    plan::{Backend, Cache, Listen, Restart, Settle, Swap, Tool},
+    plan::{Backend, Cache, HostPattern, Listen, Restart, Settle, Swap, Tool},
 };
 
-const ROOT: &[&str] = &["watch", "step", "service", "proxy"];
+const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
-const PROXY: &[&str] = &["listen", "hosts", "fresh", "hold", "reload", "enabled"];
+const PROXY: &[&str] =
+    &["listen", "hosts", "fresh", "hold", "reload", "record", "record_bodies", "server_timing", "enabled"];
 const STEP: &[&str] = &[
     "name",
     "run",
@@ -114,6 +116,9 @@ impl Reader {
         for (entries, span) in tables(report, &root, "service") {
             let table = Table::new(report, title("service", entries), entries, span, SERVICE);
             file.services.push(self.service(report, &table));
+        }
+        for (entries, span) in tables(report, &root, "route") {
+            file.routes.push(route::route(report, entries, span));
         }
         file
     }
@@ -222,10 +227,8 @@ fn watch(report: &mut Report, table: &Table<'_, '_>) -> Watch {
 fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
     let hosts = table.strings(report, "hosts");
     for host in hosts.iter().flat_map(|hosts| &hosts.value) {
-        if !units::is_host(&host.value) {
-            let problem = Problem::new(format!("`{}` is not a host name", host.value));
-            let hint = "write the name alone, such as `\"app.test\"`: no scheme, no port, no wildcard";
-            report.problem(problem.hint(hint), host.span.clone());
+        if HostPattern::new(&host.value).is_none() {
+            report.wrong(units::no_host(&host.value), host.span.clone());
         }
     }
     Proxy {
@@ -234,7 +237,25 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
         reload: table.boolean(report, "reload"),
+        record: record(report, table),
+        record_bodies: table
+            .boolean(report, "record_bodies")
+            .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
+        server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
+    }
+}
+
+fn record(report: &mut Report, table: &Table<'_, '_>) -> Option<u16> {
+    let value = table.get("record")?;
+    match value.get_ref() {
+        DeValue::Integer(_) => number(report, "record", value, 0..10_001),
+        other => {
+            let problem = Problem::new(format!("`record` must be a number, not {}", kind(other)));
+            let hint = "so many of the last requests are remembered, such as `500`; `0`: none";
+            report.problem(problem.hint(hint), value.span());
+            None
+        }
     }
 }
 

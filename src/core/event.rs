@@ -113,10 +113,27 @@ pub enum Event {
     BadPlan(Report),
     /// A person asks to start this service again.
     Restart(Arc<str>),
+    /// A person asks to run this step again, or every step, whatever is kept of it. Lets a pinned revision go.
+    Rebuild(Option<Arc<str>>),
+    /// A person asks for an earlier program: it is pinned until the next save.
+    RollBack(Earlier),
+    /// A person asks that saves start nothing for now. They are collected.
+    Pause,
+    /// A person asks to let go of what was paused or pinned.
+    Resume,
     /// A person asks to end everything. The second time: at once.
     Quit,
     /// The moment `Core::deadline` named has come. Spurious ones are harmless.
     Tick,
+}
+
+/// Which earlier program a person wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// So many programs back from what is live; 1 is the one before.
+    Back(usize),
+    /// What was live at this revision.
+    Revision(Revision),
 }
 
 /// One path that something was done to.

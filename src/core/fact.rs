@@ -219,6 +219,27 @@ pub enum Fact {
         /// What the new instance met.
         why: String,
     },
+    /// A person asked for an earlier program, and it stays until the next save.
+    Pinned {
+        /// The service.
+        service: Arc<str>,
+        /// The revision that the program is from.
+        revision: Revision,
+    },
+    /// A service goes forward again from an earlier program.
+    Unpinned {
+        /// The service.
+        service: Arc<str>,
+        /// Why: "a save", "asked for", …
+        why: String,
+    },
+    /// A person asked that saves start nothing for now.
+    Paused,
+    /// Saves count again.
+    Resumed {
+        /// How many files were written meanwhile.
+        files: usize,
+    },
     /// The proxy accepts requests.
     Listening {
         /// What to open in a browser.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
-    Core, Reading,
+    Core, Reading, Watching,
     fact::Fact,
     gate::{Awaiting, Gate, Gates},
     service::{CRASH_LOOP, Next, Purpose},
@@ -52,6 +52,10 @@ impl Core {
         if let Some(title) = self.waits_in_vain(index) {
             return Arc::new(Report::new(title));
         }
+        if self.is_collected(index) {
+            let title = format!("service `{}` is not live, and watching is paused", self.services[index].plan.name);
+            return Arc::new(Report::new(title).hint("`devloop resume` lets saves count again"));
+        }
         match &self.services[index].failed {
             Some(failed) => failed.report.clone(),
             None => {
@@ -94,11 +98,8 @@ impl Core {
         let since = self.services[index].unresolved_since?;
         let until = since + self.plan.proxy.fresh;
         let hopeless = self.expected(index).is_some_and(|left| self.now + left > until);
-        (self.now < until && !hopeless && self.is_unresolved(index)).then(|| Awaiting {
-            since,
-            until,
-            why: self.waited_for(index),
-        })
+        let waits = !self.is_let_be(index) && self.is_unresolved(index);
+        (self.now < until && !hopeless && waits).then(|| Awaiting { since, until, why: self.waited_for(index) })
     }
 
     /// When waiting for the outcome of the first unresolved save ends.
@@ -143,8 +144,21 @@ impl Core {
         }
     }
 
+    /// Whether a person wants old answers: then nobody waits for newer ones, until a save settles that lets go.
+    fn is_let_be(&self, index: usize) -> bool {
+        let pinned = self.services[index].pinned.is_some() && !self.saves_are_unsettled(index);
+        pinned || self.watching == Watching::Paused
+    }
+
     /// Why answers are out of date, if they are.
     fn why_stale(&self, index: usize) -> Option<Arc<str>> {
+        if let Some(pinned) = &self.services[index].pinned {
+            let revision = pinned.revision;
+            return Some(format!("rolled back to revision {revision}; the next save goes forward again").into());
+        }
+        if self.is_collected(index) {
+            return Some("watching is paused, and something that it is made of was written since".into());
+        }
         if let Some(report) = self.failed_step(index)
             && !self.is_unresolved_upstream(index)
         {
@@ -163,7 +177,7 @@ impl Core {
     pub(super) fn is_unresolved(&self, index: usize) -> bool {
         let service = &self.services[index];
         self.saves_are_unsettled(index)
-            || self.is_unresolved_upstream(index)
+            || (service.pinned.is_none() && self.is_unresolved_upstream(index))
             || service.is_busy()
             || self.swap_is_due(index)
     }
@@ -189,7 +203,7 @@ impl Core {
             let since = self.services[index].unresolved_since;
             match (unresolved, since) {
                 (true, None) => {
-                    let first = self.first_touch(index).unwrap_or(self.now);
+                    let first = self.first_touch(index).unwrap_or(self.now).max(self.settling.counts_since());
                     self.services[index].unresolved_since = Some(first);
                 }
                 (false, Some(_)) => {
@@ -217,6 +231,9 @@ impl Core {
         let service = &self.services[index];
         let clean = self.graph.before_service[index].iter().all(|step| self.steps[*step].is_clean());
         let Some(live) = &service.live else { return };
+        if service.pinned.is_some() || self.is_collected(index) {
+            return;
+        }
         if !clean || service.failed.is_some() || live.made.revision >= self.revision || live.since == self.now {
             return;
         }

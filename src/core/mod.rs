@@ -3,7 +3,8 @@
 //! `Core::handle` takes what happened and answers what is to be done; `Core::deadline` says when it wants to be woken.
 //! A spurious tick is harmless, a late one moves every deadline on, and late answers about old runs change nothing.
 //! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `pipeline` (steps),
-//! `swap` (services), `fresh` (what requests are to wait for), `adopt` (a new plan), `status` (what people see).
+//! `swap` (services), `fresh` (what requests are to wait for), `adopt` (a new plan), `asked` (what a person asks of the
+//! loop), `status` (what people see).
 
 pub mod event;
 pub mod fact;
@@ -11,6 +12,7 @@ pub mod gate;
 pub mod status;
 
 mod adopt;
+mod asked;
 mod breaker;
 mod fresh;
 mod graph;
@@ -74,6 +76,7 @@ pub struct Core {
     orphans: BTreeSet<RunId>,
     invalid_plan: Option<Arc<Report>>,
     reading: Reading,
+    watching: Watching,
     journey: Journey,
     leaving: Leaving,
     resting: bool,
@@ -95,6 +98,14 @@ enum Reading {
     Asked,
     /// It has changed once more since it was asked for.
     AskedAgain,
+}
+
+/// Whether saves count. `On => Paused => On`
+#[derive(Debug, PartialEq, Eq)]
+enum Watching {
+    On,
+    /// They are collected and start nothing.
+    Paused,
 }
 
 /// Where the time has gone since everything was last at rest.
@@ -141,6 +152,7 @@ impl Core {
             orphans: BTreeSet::new(),
             invalid_plan: None,
             reading: Reading::No,
+            watching: Watching::On,
             journey: Journey::default(),
             leaving: Leaving::No,
             resting: false,
@@ -195,6 +207,10 @@ impl Core {
             Event::NewPlan(plan) => self.adopt(plan),
             Event::BadPlan(report) => self.refuse_plan(report),
             Event::Restart(name) => self.restart(&name),
+            Event::Rebuild(step) => self.rebuild(step.as_deref()),
+            Event::RollBack(earlier) => self.roll_back(earlier),
+            Event::Pause => self.pause(),
+            Event::Resume => self.resume(),
             Event::Quit => self.quit(),
             Event::Tick => {}
         }
@@ -256,7 +272,7 @@ impl Core {
         if self.leaving != Leaving::No {
             return None;
         }
-        let settle = self.settling.due(|path| self.is_claimed(path));
+        let settle = self.settling_due();
         let steps = (0..self.steps.len()).filter_map(|index| self.step_deadline(index));
         let services = (0..self.services.len()).filter_map(|index| self.service_deadline(index));
         // What was due by now has been done: a moment that has passed changes nothing any more.
@@ -368,8 +384,8 @@ impl Core {
 
     /// Whether anything is under way that will end by itself.
     fn is_busy(&self) -> bool {
-        let settling =
-            self.settling.pending().next().is_some() || !self.batches.is_empty() || !self.deferred.is_empty();
+        let settles = self.watching == Watching::On && self.settling.pending().next().is_some();
+        let settling = settles || !self.batches.is_empty() || !self.deferred.is_empty();
         settling
             || self.reading != Reading::No
             || self.steps.iter().any(|step| !step.is_idle())
@@ -382,7 +398,12 @@ impl Core {
         if resting && !self.resting {
             self.journey = Journey::default();
             let steps = self.steps.iter().all(StepNode::is_clean);
-            let services = self.services.iter().all(|service| service.live.is_some() && service.failed.is_none());
+            let is_newest = |index: usize| {
+                let service = &self.services[index];
+                let held_back = service.pinned.is_some() || self.is_collected(index);
+                service.live.is_some() && service.failed.is_none() && !held_back
+            };
+            let services = (0..self.services.len()).all(is_newest);
             let used = self.artifacts_in_use();
             self.out.push(Effect::Collect { used });
             self.tell(Fact::AtRest { ok: steps && services, revision: self.revision });
@@ -394,18 +415,12 @@ impl Core {
         let mut used: BTreeSet<RunId> =
             self.steps.iter().filter_map(|step| step.artifact.as_ref()).map(|a| a.run).collect();
         for service in &self.services {
-            let made = service.good.iter().chain(service.live.iter().map(|live| &live.made)).chain(service.next_made());
+            let known = service.past.iter().chain(&service.good).chain(&service.pinned);
+            let made = known.chain(service.live.iter().map(|live| &live.made)).chain(service.next_made());
             used.extend(made.flat_map(|made| made.artifacts.iter().map(|artifact| artifact.run)));
         }
         used.extend(self.programs());
         used.into_iter().collect()
-    }
-
-    fn restart(&mut self, name: &str) {
-        if let Some(service) = self.services.iter_mut().find(|service| &*service.plan.name == name) {
-            service.bump(Why::Person);
-            service.failed = None;
-        }
     }
 
     /// Ends runs that have used up their time.

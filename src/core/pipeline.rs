@@ -39,6 +39,7 @@ impl Core {
         let step = &self.steps[index];
         step.is_idle()
             && step.dirty.is_some()
+            && !self.is_frozen(index)
             && self.orphans.is_empty()
             && step.breaker.until().is_none_or(|until| until <= self.now)
             && self.graph.before_step[index].iter().all(|before| self.steps[*before].is_clean())
@@ -304,6 +305,11 @@ impl Core {
     pub(super) fn conclude_steps(&mut self) -> bool {
         let mut moved = false;
         for index in 0..self.steps.len() {
+            if Core::is_waiting(&self.steps[index])
+                && let Some(file) = self.collected_while_reading(index)
+            {
+                self.steps[index].mark(Why::Void(file));
+            }
             let step = &self.steps[index];
             if Core::is_waiting(step)
                 && (step.dirty.is_some() || self.step_passes(index) || !self.reads_unsettled(index))
@@ -397,15 +403,23 @@ impl Core {
     /// Whether this step runs or will run without a further save.
     pub(super) fn can_make_progress(&self, index: usize) -> bool {
         let step = &self.steps[index];
-        !step.is_idle() || (step.dirty.is_some() && !self.is_stuck(index) && self.needs_may_come(&step.plan.needs))
+        !step.is_idle()
+            || (step.dirty.is_some()
+                && !self.is_frozen(index)
+                && !self.is_stuck(index)
+                && self.needs_may_come(&step.plan.needs))
     }
 
-    /// Whether a failed step stands before this one, and nothing before that one can change it.
+    /// Whether a failed step stands before this one, and nothing before that one can change it; or one that a pause
+    /// keeps from running.
     fn is_stuck(&self, index: usize) -> bool {
         let quiet = |step: &StepNode| step.is_idle() && step.dirty.is_none();
         self.graph.before_step[index].iter().any(|before| {
-            self.steps[*before].is_failed()
-                && self.graph.before_step[*before].iter().all(|earlier| quiet(&self.steps[*earlier]))
+            let step = &self.steps[*before];
+            let is_frozen = step.dirty.is_some() && step.is_idle() && self.is_frozen(*before);
+            is_frozen
+                || (step.is_failed()
+                    && self.graph.before_step[*before].iter().all(|earlier| quiet(&self.steps[*earlier])))
         })
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Core, Pass,
+    Core, Pass, Watching,
     event::{BatchId, Effect, Touch, Verdict},
     fact::Fact,
     settle::{Concern, Pending},
@@ -126,8 +126,16 @@ impl Core {
         }
     }
 
+    /// When what was saved is to be read; not while watching is paused.
+    pub(super) fn settling_due(&self) -> Option<Time> {
+        match self.watching {
+            Watching::On => self.settling.due(|path| self.is_claimed(path)),
+            Watching::Paused => None,
+        }
+    }
+
     pub(super) fn read_what_has_settled(&mut self) -> bool {
-        let due = self.settling.due(|path| self.is_claimed(path));
+        let due = self.settling_due();
         if due.is_none_or(|due| due > self.now) {
             return false;
         }
@@ -229,6 +237,7 @@ impl Core {
         let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
         if any_changed {
             self.revision = Revision(self.revision.0 + 1);
+            self.unpin_all("a save");
         }
         for (path, verdict) in looked {
             match verdict {
@@ -256,7 +265,8 @@ impl Core {
         let names =
             |paths: &BTreeSet<FilePath>| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
         if !changed.is_empty() {
-            let settle = self.now.since(first);
+            // What was collected in a pause has been settling since that was over.
+            let settle = self.now.since(first.max(self.settling.counts_since()));
             self.journey.settle = Some(settle);
             self.tell(Fact::Saved {
                 revision: self.revision,
@@ -399,7 +409,9 @@ impl Core {
                 || path.concern.steps.iter().any(|step| steps(*step))
                 || service.is_some_and(|service| self.concerns_service(service, &path.concern))
         };
-        self.settling.pending().any(concerns) || self.batches.values().flatten().any(concerns)
+        // What is collected in a pause is not going to be judged.
+        let settles = self.watching == Watching::On && self.settling.pending().any(concerns);
+        settles || self.batches.values().flatten().any(concerns)
     }
 
     /// Whether what the step at `index` reads is being written or has not been looked at.

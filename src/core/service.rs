@@ -1,8 +1,8 @@
 //! One service: its live instance, the one that is to follow, and those that are leaving.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use super::{took::Took, why::Why};
+use super::{adopt::is_same_service, took::Took, why::Why};
 use crate::{
     model::{Artifact, Digest, FilePath, Report, Revision, RunId, Time},
     plan::{Port, Service, Swap},
@@ -11,6 +11,9 @@ use crate::{
 /// Pauses before an instance that ended by itself is started again; the last one repeats. From DESIGN.md.
 const PAUSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+/// So many programs stay on disk to go back to. They count although they may be large, so this is less than what is
+/// kept for going back to the same content.
+const PAST: usize = 5;
 /// From this crash in a row on, requests are answered with the report instead of being held.
 pub(super) const CRASH_LOOP: usize = 3;
 
@@ -28,6 +31,10 @@ pub(super) struct ServiceNode {
     pub(super) failed: Option<Failed>,
     /// What the last instance that was live had been made of.
     pub(super) good: Option<MadeOf>,
+    /// What was live so far, oldest first: what a person can go back to.
+    pub(super) past: VecDeque<MadeOf>,
+    /// The earlier program that a person asked for, until they let go of it.
+    pub(super) pinned: Option<MadeOf>,
     /// Grows with every reason to restart that is not an artifact.
     pub(super) bumps: u64,
     /// The newest of those reasons.
@@ -63,6 +70,11 @@ pub(super) struct MadeOf {
 impl MadeOf {
     fn content(&self) -> (Vec<Digest>, u64) {
         (self.artifacts.iter().map(|artifact| artifact.digest).collect(), self.bumps)
+    }
+
+    /// Whether it is the same program, started the same way, whatever made another start necessary.
+    pub(super) fn is_same_program(&self, other: &MadeOf) -> bool {
+        self.content().0 == other.content().0 && is_same_service(&self.plan, &other.plan)
     }
 
     /// Whether an instance of this is as good as one of the other.
@@ -162,6 +174,8 @@ impl ServiceNode {
             leaving: Vec::new(),
             failed: None,
             good: None,
+            past: VecDeque::new(),
+            pinned: None,
             bumps: 0,
             why,
             exclusive: false,
@@ -179,6 +193,24 @@ impl ServiceNode {
     pub(super) fn bump(&mut self, why: Why) {
         self.bumps += 1;
         self.why = why;
+    }
+
+    /// Notes that an instance of this has become live.
+    pub(super) fn note_good(&mut self, made: MadeOf) {
+        let is_new = self.past.back().is_none_or(|last| last.revision < made.revision && !last.is_same_program(&made));
+        // What is made of nothing but files in the tree cannot come again.
+        if is_new && !made.artifacts.is_empty() {
+            if self.past.len() >= PAST {
+                self.past.pop_front();
+            }
+            self.past.push_back(made.clone());
+        }
+        self.good = Some(made);
+    }
+
+    /// What was live at `revision`, if that is kept.
+    pub(super) fn past_at(&self, revision: Revision) -> Option<&MadeOf> {
+        self.past.iter().rev().find(|made| made.revision <= revision)
     }
 
     /// Why an instance of this is to replace the last one that was live.

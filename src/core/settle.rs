@@ -62,6 +62,8 @@ pub(super) struct Settling {
     rule: Settle,
     pending: BTreeMap<FilePath, Pending>,
     git_since: Option<Time>,
+    /// The end of the last pause: the cap counts from then on.
+    counts_since: Time,
     last_event: Time,
     longest_gap: Duration,
 }
@@ -72,6 +74,7 @@ impl Settling {
             rule,
             pending: BTreeMap::new(),
             git_since: None,
+            counts_since: Time::ZERO,
             last_event: Time::ZERO,
             longest_gap: Duration::ZERO,
         }
@@ -108,6 +111,16 @@ impl Settling {
         }
     }
 
+    /// A pause is over: what was collected settles as if it had just been touched for the first time.
+    pub(super) fn resume(&mut self, now: Time) {
+        self.counts_since = now;
+    }
+
+    /// The end of the last pause.
+    pub(super) fn counts_since(&self) -> Time {
+        self.counts_since
+    }
+
     /// Every path that has not settled.
     pub(super) fn pending(&self) -> impl Iterator<Item = &Pending> {
         self.pending.values()
@@ -130,7 +143,7 @@ impl Settling {
                 Writer::Done => {}
             }
         }
-        let first = first?;
+        let first = first?.max(self.counts_since);
         let quiet = match self.rule {
             Settle::Fixed(quiet) => return Some((last + quiet).min(first + CAP.max(quiet))),
             Settle::Auto if count > MANY => QUIET_MANY,

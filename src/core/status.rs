@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    Core,
+    Core, Watching,
+    fresh::millis,
     gate::Gate,
     service::Drains,
     step::{Activity, Outcome, Stage},
 };
-use crate::model::{Report, Revision, RunId};
+use crate::model::{Report, Revision, RunId, Time};
 
 /// A snapshot of everything.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,9 +28,21 @@ pub struct Status {
     pub settling: Vec<String>,
     /// Whether nothing is under way.
     pub at_rest: bool,
+    /// Whether saves count: a person may have paused the watching.
+    pub watching: WatchingState,
     /// Why dev.toml as it is now is not in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid_plan: Option<Arc<Report>>,
+}
+
+/// Whether saves count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchingState {
+    /// They do.
+    On,
+    /// They are collected, and start nothing: `settling` names them.
+    Paused,
 }
 
 /// One step.
@@ -39,9 +52,17 @@ pub struct StepStatus {
     pub name: Arc<str>,
     /// Clean, waiting, running, settling or failed.
     pub state: StepState,
+    /// The steps that come right before it.
+    pub after: Vec<Arc<str>>,
     /// Why it runs or waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// When its run began, while it runs: milliseconds since the start of devloop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<f64>,
+    /// How long a run takes by what earlier ones took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_ms: Option<f64>,
     /// How long its last good run took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<f64>,
@@ -79,10 +100,18 @@ pub struct ServiceStatus {
     /// The instance that is starting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting: Option<InstanceStatus>,
+    /// The earlier revision that a person went back to; it stays until the next save.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Revision>,
+    /// The revisions whose programs are kept to go back to, newest first.
+    pub kept: Vec<Revision>,
     /// How many instances finish requests.
     pub draining: usize,
     /// How many were told to end.
     pub stopping: usize,
+    /// How long a start takes by what earlier ones took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_ms: Option<f64>,
     /// What is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<Arc<str>>,
@@ -115,6 +144,8 @@ pub struct InstanceStatus {
     pub run: RunId,
     /// What it was made from.
     pub revision: Revision,
+    /// When it was decided to start it; for the live one, since when it is live: milliseconds since the start of devloop.
+    pub since_ms: f64,
     /// Its process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -133,13 +164,19 @@ impl Core {
             services: (0..self.services.len()).map(|index| self.service_status(index)).collect(),
             settling: self.settling.pending().take(10).map(|path| path.path.display().to_string()).collect(),
             at_rest: !self.is_busy(),
+            watching: match self.watching {
+                Watching::On => WatchingState::On,
+                Watching::Paused => WatchingState::Paused,
+            },
             invalid_plan: self.invalid_plan.clone(),
         }
     }
 
     fn step_status(&self, index: usize) -> StepStatus {
         let step = &self.steps[index];
+        let frozen = step.dirty.is_some() && self.is_frozen(index);
         let (state, why) = match &step.activity {
+            Activity::Idle if frozen => (StepState::Waiting, Some("watching is paused".to_owned())),
             Activity::Running { stopping: super::Stopping::No, why, .. } => (StepState::Running, Some(why.to_string())),
             Activity::Running { .. } => (StepState::Stopping, None),
             Activity::LookingUp { why, .. } => (StepState::Running, Some(why.to_string())),
@@ -157,8 +194,16 @@ impl Core {
             Outcome::Failed(report) => Some(report.clone()),
             Outcome::None | Outcome::Good => None,
         };
-        let took_ms = step.took.last().map(super::fresh::millis);
-        StepStatus { name: step.plan.name.clone(), state, why, took_ms, report }
+        StepStatus {
+            name: step.plan.name.clone(),
+            state,
+            after: step.plan.after.iter().map(|before| self.steps[*before].plan.name.clone()).collect(),
+            why,
+            began_ms: step.began().map(since_start),
+            expected_ms: step.took.expected().or(step.took.last()).map(millis),
+            took_ms: step.took.last().map(millis),
+            report,
+        }
     }
 
     fn service_status(&self, index: usize) -> ServiceStatus {
@@ -180,20 +225,30 @@ impl Core {
             live: service.live.as_ref().map(|live| InstanceStatus {
                 run: live.run,
                 revision: live.made.revision,
+                since_ms: since_start(live.since),
                 pid: live.process.map(|(pid, _)| pid),
                 port: live.process.and_then(|(_, port)| port),
             }),
             starting: service.candidate().map(|candidate| InstanceStatus {
                 run: candidate.run,
                 revision: candidate.made.revision,
+                since_ms: since_start(candidate.began),
                 pid: candidate.process.map(|(_, pid, _)| pid),
                 port: candidate.process.and_then(|(.., port)| port),
             }),
+            pinned: service.pinned.as_ref().map(|pinned| pinned.revision),
+            kept: service.past.iter().rev().map(|past| past.revision).collect(),
             draining: count(Drains::Draining),
             stopping: count(Drains::Stopping),
+            expected_ms: service.took.expected().or(service.took.last()).map(millis),
             waiting_for,
             stale,
             report: failed.or_else(|| service.failed.as_ref().map(|failed| failed.report.clone())),
         }
     }
+}
+
+/// Milliseconds since the start of devloop, as facts have them in `at_ms`.
+fn since_start(time: Time) -> f64 {
+    millis(time.since_start())
 }

@@ -36,13 +36,15 @@ impl Core {
         if self.continue_next(index) {
             return true;
         }
+        if let Some(pinned) = self.services[index].pinned.clone() {
+            return self.move_pinned(index, pinned);
+        }
         let before = &self.graph.before_service[index];
         if !before.iter().all(|step| self.steps[*step].is_clean()) {
             self.services[index].unsettled_since = None;
             return self.abandon_if_useless(index);
         }
-        let service = &self.services[index];
-        if !service.plan.needs.iter().all(|needed| self.services[*needed].live.is_some()) && service.live.is_none() {
+        if self.lacks_a_need(index) {
             self.services[index].unsettled_since = None;
             return false;
         }
@@ -64,12 +66,30 @@ impl Core {
         if self.has_or_failed(index, &target) {
             return false;
         }
-        self.start_swap(index, target);
+        let why = self.services[index].why_start(&target);
+        self.start_swap(index, target, why);
         true
     }
 
-    /// What the newest instance is to be made of.
-    fn target(&self, index: usize) -> MadeOf {
+    /// Whether it does not run, and cannot start before a service that it needs does.
+    pub(super) fn lacks_a_need(&self, index: usize) -> bool {
+        let service = &self.services[index];
+        service.live.is_none() && !service.plan.needs.iter().all(|needed| self.services[*needed].live.is_some())
+    }
+
+    /// What the next instance is to be made of, and whether all of that is there.
+    fn wanted(&self, index: usize) -> (MadeOf, bool) {
+        match &self.services[index].pinned {
+            Some(pinned) => (pinned.clone(), true),
+            None => {
+                let before = &self.graph.before_service[index];
+                (self.target(index), before.iter().all(|step| self.steps[*step].is_clean()))
+            }
+        }
+    }
+
+    /// What an instance of the newest content is to be made of.
+    pub(super) fn target(&self, index: usize) -> MadeOf {
         let service = &self.services[index];
         MadeOf {
             plan: service.plan.clone(),
@@ -80,7 +100,7 @@ impl Core {
     }
 
     /// Whether an instance of this is live or on its way, or has been tried in vain.
-    fn has_or_failed(&self, index: usize, target: &MadeOf) -> bool {
+    pub(super) fn has_or_failed(&self, index: usize, target: &MadeOf) -> bool {
         let service = &self.services[index];
         let live = service.live.as_ref().map(|live| &live.made);
         let failed = service.failed.as_ref().map(|failed| &failed.made);
@@ -96,15 +116,13 @@ impl Core {
 
     /// Whether this service will get another instance without a further save.
     pub(super) fn swap_is_due(&self, index: usize) -> bool {
-        let before = &self.graph.before_service[index];
-        before.iter().all(|step| self.steps[*step].is_clean()) && {
-            let target = self.target(index);
-            let service = &self.services[index];
-            let is = |made: &MadeOf| made.is_same(&target);
-            (service.live.is_some() || self.needs_may_come(&service.plan.needs))
-                && !service.live.as_ref().is_some_and(|live| is(&live.made))
-                && !service.failed.as_ref().is_some_and(|failed| is(&failed.made))
-        }
+        let (wanted, is_there) = self.wanted(index);
+        let service = &self.services[index];
+        let is = |made: &MadeOf| made.is_same(&wanted);
+        is_there
+            && (service.live.is_some() || self.needs_may_come(&service.plan.needs))
+            && !service.live.as_ref().is_some_and(|live| is(&live.made))
+            && !service.failed.as_ref().is_some_and(|failed| is(&failed.made))
     }
 
     /// Whether each of these services is live or on its way to be.
@@ -137,13 +155,12 @@ impl Core {
 
     /// What to start, now that the old instance has gone: what has become newer meanwhile, if it is there.
     fn newest_for(&self, index: usize, made: MadeOf, why: Why, purpose: Purpose) -> (MadeOf, Why) {
-        let clean = self.graph.before_service[index].iter().all(|step| self.steps[*step].is_clean());
-        let target = self.target(index);
-        if purpose != Purpose::Swap || !clean || target.is_same(&made) {
+        let (wanted, is_there) = self.wanted(index);
+        if purpose != Purpose::Swap || !is_there || wanted.is_same(&made) {
             return (made, why);
         }
-        let why = self.services[index].why_start(&target);
-        (target, why)
+        let why = self.services[index].why_start(&wanted);
+        (wanted, why)
     }
 
     /// A candidate made of old content is stopped as soon as something before it has to run again, unless nothing
@@ -160,7 +177,7 @@ impl Core {
     }
 
     /// Stops the candidate, if there is one.
-    fn abandon(&mut self, index: usize, why: &str) -> bool {
+    pub(super) fn abandon(&mut self, index: usize, why: &str) -> bool {
         let service = &mut self.services[index];
         match std::mem::replace(&mut service.next, Next::None) {
             Next::None => false,
@@ -186,11 +203,10 @@ impl Core {
         self.out.push(Effect::Stop { run, how: StopHow::Ask });
     }
 
-    fn start_swap(&mut self, index: usize, target: MadeOf) {
-        self.abandon(index, "newer content is ready to start");
+    pub(super) fn start_swap(&mut self, index: usize, target: MadeOf, why: Why) {
+        self.abandon(index, "another program is to start");
         let service = &mut self.services[index];
         service.crashes = 0;
-        let why = service.why_start(&target);
         if !matches!(why, Why::Void(_)) {
             service.rewritten = None;
         }
@@ -287,7 +303,7 @@ impl Core {
             since: now,
         };
         let old = service.live.replace(live);
-        service.good = Some(candidate.made.clone());
+        service.note_good(candidate.made.clone());
         service.in_vain = 0;
         service.took.note(now.since(candidate.began));
         if service.failed.as_ref().is_some_and(|failed| failed.made.is_same(&candidate.made)) {
@@ -422,6 +438,9 @@ impl Core {
             (None, None) => "nothing serves".to_owned(),
         };
         self.tell(Fact::StartFailed { revision, run: candidate.run, service: name, report, serving });
+        if self.services[index].pinned.as_ref().is_some_and(|pinned| pinned.is_same(&candidate.made)) {
+            self.unpin(index, "the earlier program did not come up");
+        }
         if let Some(good) = fall_back {
             self.start(index, good, Why::LastGood, Purpose::LastGood);
         }

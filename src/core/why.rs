@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::model::FilePath;
+use crate::model::{FilePath, Revision};
 
 /// The reason of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(super) enum Why {
     LastGood,
     /// A person asked for it.
     Person,
+    /// A person asked for the program of this earlier revision.
+    Back(Revision),
 }
 
 impl fmt::Display for Why {
@@ -48,6 +50,7 @@ impl fmt::Display for Why {
             Why::Crashed => write!(f, "it ended by itself"),
             Why::LastGood => write!(f, "the newer one did not start"),
             Why::Person => write!(f, "asked for"),
+            Why::Back(revision) => write!(f, "rolled back to revision {revision}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A plan as people read it: what `devloop check` prints.
 
+mod routes;
+
 use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
@@ -21,6 +23,7 @@ pub fn describe(plan: &Plan) -> String {
     }
     text.blank();
     describe_proxy(&mut text, plan);
+    routes::describe_routes(&mut text, plan);
     text.blank();
     describe_watch(&mut text, plan);
     text.0
@@ -208,6 +211,15 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     text.entry("fresh", fresh);
     text.entry("hold", format!("{}, not counting a build that runs", time(proxy.hold)));
     text.entry("reload", if proxy.reload { "pages are told to reload" } else { "off" });
+    let bodies = if proxy.record_bodies { ", with their bodies" } else { "" };
+    let record = match proxy.record {
+        0 => "off".to_owned(),
+        count => format!("the last {count} requests{bodies}, shown at /.devloop/"),
+    };
+    text.entry("record", record);
+    if proxy.server_timing {
+        text.entry("timing", "answers carry Server-Timing");
+    }
 }
 
 fn describe_watch(text: &mut Text, plan: &Plan) {

@@ -9,8 +9,6 @@ use std::{
 use hyper::{
     Method, Request, Response, Version,
     body::Incoming,
-    header::{self, HeaderValue},
-    http::request::Parts,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -21,19 +19,16 @@ use tokio::{
 };
 
 use super::{
-    body::Upload,
     client::Client,
-    desk::Desk,
     download::Answer,
-    events::key,
-    forward::{Journey, Unanswered, forward},
-    headers::{self, Local, MOST_HOPS, Origin, Upgrade, for_app, from_http2, hops, origin_form, unsound},
+    headers::{Local, MOST_HOPS, from_http2, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
-    refusal::{Refusal, Setting},
-    route::route,
+    passage::{Way, refuse, take},
+    records::Seen,
+    refusal::Refusal,
     shared::{Known, Shared},
-    speech::{self, LARGEST_HEAD, Opening, Speech, listen},
+    speech::{LARGEST_HEAD, Opening, Speech, listen},
     wire::ClientIo,
 };
 
@@ -124,7 +119,7 @@ async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
     mut request: Request<Incoming>,
-) -> Result<Response<Answer>, Drop> {
+) -> Result<Response<Seen>, Drop> {
     let known = shared.known();
     if request.version() == Version::HTTP_2 {
         let (mut head, body) = request.into_parts();
@@ -133,38 +128,30 @@ async fn answer(
     }
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
-        Err(refusal) => return refuse(&shared, &refusal, request.headers(), None),
+        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
     if request.uri().path().starts_with(own::PREFIX) {
-        return match own::answer(&shared, request.method(), request.uri(), request.headers()) {
-            Ok(response) => Ok(response),
+        let answered = own::answer(&shared, request.method(), request.uri(), request.headers());
+        return own_answer(match answered {
+            Ok(response) => Some(response),
             Err(refusal) => refuse(&shared, &refusal, request.headers(), None),
-        };
+        });
     }
-    let Some(index) = route(&known.routes, &name) else {
-        return refuse(&shared, &Refusal::NoService, request.headers(), None);
+    let lane = match known.lanes.find(&name, request.uri().path()) {
+        Ok(lane) => lane,
+        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
-    let (desk, protocol) = (Arc::clone(&known.desks[index]), known.routes[index].protocol);
-    drop(known);
-    desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let asked = headers::upgrade(request.headers());
-    let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
-    let speech = speech::to_app(protocol, request.version(), request.headers(), &asked);
-    let (mut head, body) = request.into_parts();
-    prepare(&client, &mut head, &asked);
-    let upload = Upload::new(body, &shared.budget);
-    let mut journey = Journey { head, upload, upgrade: (asked, client_side), speech, local, client };
-    match forward(&shared, &desk, &mut journey).await {
-        Ok(response) => Ok(response),
-        Err(Unanswered::Left) => Err(Drop),
-        Err(Unanswered::Refused(refusal)) => {
-            desk.tally.refused.fetch_add(1, Ordering::Relaxed);
-            refuse(&shared, &refusal, &journey.head.headers, Some(&desk))
-        }
-    }
+    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing };
+    drop(known);
+    take(&shared, &client, way, request).await.ok_or(Drop)
+}
+
+/// An answer of devloop's own: nobody keeps a record of it.
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
+    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.
@@ -189,30 +176,4 @@ fn check(shared: &Shared, known: &Known, request: &Request<Incoming>) -> Result<
     }
     let local = if name.is_loopback() { Local::Loopback } else { Local::Network };
     Ok((local, name))
-}
-
-/// Makes the head fit for the program.
-fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
-    if let Some(uri) = origin_form(&head.uri) {
-        head.uri = uri;
-    }
-    // HTTP/1.0 allows to leave it out; the program is spoken to in HTTP/1.1, which does not.
-    let host = head.headers.entry(header::HOST).or_insert_with(|| {
-        HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
-    });
-    let host = host.clone();
-    for_app(&mut head.headers, asked, Origin { peer: client.peer.ip(), port: client.local.port(), host: &host });
-    head.version = Version::HTTP_11;
-}
-
-fn refuse(
-    shared: &Shared,
-    refusal: &Refusal,
-    asking: &hyper::HeaderMap,
-    desk: Option<&Arc<Desk>>,
-) -> Result<Response<Answer>, Drop> {
-    let key = desk.map(|desk| key(shared.gates.borrow().of(&desk.name)));
-    let watched = desk.zip(key.as_deref()).map(|(desk, key)| (&*desk.name, key));
-    let (project, token) = (shared.project.as_str(), shared.token.as_str());
-    refusal.response(Setting { headers: asking, project, token, watched }).ok_or(Drop)
 }

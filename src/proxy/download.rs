@@ -18,6 +18,7 @@ use super::{
     body::Upload,
     call::Call,
     desk::Admission,
+    files::FileStream,
     instance::{Phase, draining},
     sse::Events,
     upstream::Upstream,
@@ -36,6 +37,8 @@ pub(super) enum Answer {
     Stream(Box<Stream>),
     /// A program's answer to a gRPC call.
     Call(Box<Call>),
+    /// A file's.
+    File(Box<FileStream>),
 }
 
 /// What an answer occupies until it has been read: a place in its instance and a connection. Dropped early, the
@@ -108,12 +111,15 @@ pub(super) enum BrokenOff {
     Program(hyper::Error),
     /// Its stream could not be ended between two events.
     Swap,
+    /// The file could not be read to its end.
+    File(std::io::Error),
 }
 
 impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
+            BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
     }
@@ -123,6 +129,7 @@ impl std::error::Error for BrokenOff {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             BrokenOff::Program(error) => Some(error),
+            BrokenOff::File(error) => Some(error),
             BrokenOff::Swap => None,
         }
     }
@@ -276,6 +283,9 @@ impl Body for Answer {
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
             Answer::Call(call) => call.poll(cx),
+            Answer::File(file) => {
+                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
+            }
             Answer::Download(incoming, lease) => {
                 let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {
@@ -293,6 +303,7 @@ impl Body for Answer {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
             Answer::Call(call) => call.is_over(),
+            Answer::File(file) => file.is_end(),
             Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
@@ -301,6 +312,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
+            Answer::File(file) => file.size_hint(),
             Answer::Live(_) | Answer::Call(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),

@@ -6,6 +6,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     task::Context,
+    time::Duration,
 };
 
 use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
@@ -24,32 +25,42 @@ use super::{
     },
     instance::draining,
     queue::Permit,
+    records::Trail,
     refusal::Refusal,
     shared::Shared,
-    speech::Speech,
+    speech::{Speech, to_app},
     tunnel::{Protocol, Tunnel},
     upstream::Upstream,
     wire::Counts,
 };
-use crate::model::Time;
+use crate::{
+    core::gate::Gate,
+    model::{Revision, RunId, Time},
+};
 
 /// A released request gives its share back after this time even if it is not answered: it may be a long poll.
-const LONGEST_SHARE: std::time::Duration = std::time::Duration::from_millis(500);
+const LONGEST_SHARE: Duration = Duration::from_millis(500);
 
 /// A request on its way.
 pub(super) struct Journey {
     /// Its head, fit for the program.
     pub(super) head: Parts,
+    /// What it came in.
+    pub(super) came_in: Version,
     /// Its body.
     pub(super) upload: Upload,
     /// What it wants to become, and the client's side of that.
     pub(super) upgrade: (Upgrade, Option<OnUpgrade>),
-    /// What the program is to be asked in.
-    pub(super) speech: Speech,
     /// How the client named this machine.
     pub(super) local: Local,
     /// Who sent it.
     pub(super) client: Arc<Client>,
+    /// When it came.
+    pub(super) came: Time,
+    /// How long it then waited until it was let in for the first time.
+    pub(super) held: Option<Duration>,
+    /// What it leaves behind.
+    pub(super) trail: Trail,
 }
 
 /// How it ended: with a program's answer, or without.
@@ -100,7 +111,7 @@ enum Sent {
 /// Brings a request to an instance of the service and its answer back.
 pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mut Journey) -> Arrival {
     let kind = if in_background(&journey.head.headers) { Kind::Background } else { Kind::Foreground };
-    let is_call = journey.speech == Speech::Http2 && is_grpc(&journey.head.headers);
+    let is_call = is_call(journey);
     let deadline = if is_call { timeout(&journey.head.headers) } else { None };
     let mut visit = Visit::new(Arc::clone(&journey.client), kind, deadline);
     if is_call {
@@ -117,10 +128,14 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         let run = admission.instance.run;
         let permit = admission.permit.take();
         let released = shared.clock.now();
+        journey.held.get_or_insert(released.since(journey.came));
+        journey.trail.let_in(released, run, || revision(shared, desk, run), admission.stale.as_ref());
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
-        let (mut upstream, slot) = match way(shared, &admission, journey.speech, reuse).await {
+        let (protocol, asked) = (admission.instance.protocol, &journey.upgrade.0);
+        let speech = to_app(protocol, journey.came_in, &journey.head.headers, asked);
+        let (mut upstream, slot) = match way(shared, &admission, speech, reuse).await {
             Way::Open(upstream, slot) => (upstream, slot),
             Way::Draining => continue,
             Way::Refused(error) => {
@@ -129,7 +144,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 continue;
             }
         };
-        let sent = match request(journey) {
+        let sent = match request(journey, speech) {
             Some(request) => {
                 let sending = send(shared, &mut upstream, request, permit.map(|permit| (permit, released)));
                 if is_call {
@@ -179,6 +194,14 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
     }
 }
 
+/// What this instance was made from, as the gate says.
+fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
+    match shared.gates.borrow().of(&desk.name) {
+        Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
+        _ => None,
+    }
+}
+
 fn turned_away(verdict: Verdict) -> Arrival {
     Err(Unanswered::Refused(match verdict {
         Verdict::Failed(report) => Refusal::Failed(report),
@@ -203,6 +226,11 @@ fn cannot_repeat(journey: &Journey, why: &str) -> String {
         None => format!("its body is too large to be kept for a second try ({why})"),
         Some(_) => format!("it had been sent twice ({why})"),
     }
+}
+
+/// Whether this is a gRPC call: only HTTP/2 can bring its status back.
+fn is_call(journey: &Journey) -> bool {
+    journey.came_in == Version::HTTP_2 && journey.upgrade.0 == Upgrade::None && is_grpc(&journey.head.headers)
 }
 
 /// In HTTP/1.1 an end may stand behind a body that is not read yet; the frames of HTTP/2 are always read.
@@ -243,9 +271,9 @@ async fn way(shared: &Shared, admission: &Admission, speech: Speech, reuse: Reus
 }
 
 /// The request for one attempt; none if its body cannot be sent again.
-fn request(journey: &Journey) -> Option<Request<super::body::UploadBody>> {
+fn request(journey: &Journey, speech: Speech) -> Option<Request<super::body::UploadBody>> {
     let mut head = journey.head.clone();
-    if journey.speech == Speech::Http2 {
+    if speech == Speech::Http2 {
         to_http2(&mut head);
     }
     Some(Request::from_parts(head, journey.upload.attempt()?))
@@ -353,7 +381,7 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     let (mut head, incoming) = response.into_parts();
     for_client(&mut head.headers, journey.local, stale.as_deref());
     head.version = Version::HTTP_11;
-    if journey.speech == Speech::Http2 && is_grpc(&journey.head.headers) {
+    if is_call(journey) {
         let body = Answer::call(incoming, lease, journey.upload.clone(), shared.limits.parting);
         return Ok(Response::from_parts(head, body));
     }

@@ -1,8 +1,10 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
-//! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `route`,
-//! `own`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`,
-//! `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
+//! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `own`),
+//! `passage` takes it along its route (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`),
+//! `forward` sends and repeats (`instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
+//! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`). `records`
+//! remembers what went through.
 
 mod settings;
 
@@ -13,7 +15,11 @@ mod speech;
 
 mod headers;
 mod host;
+
+mod files;
+mod passage;
 mod route;
+mod rules;
 
 mod admission;
 mod client;
@@ -38,7 +44,10 @@ mod grpc;
 mod sse;
 mod tunnel;
 
+mod records;
+
 mod events;
+mod inspect;
 mod own;
 mod pages;
 mod refusal;
@@ -51,9 +60,11 @@ use std::{
 
 use tokio::task::JoinSet;
 
-pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
+pub use self::settings::{
+    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+};
 use self::shared::{Life, Shared};
-use crate::{error::Problem, model::RunId};
+use crate::{error::Problem, model::RunId, plan::Protocol};
 
 /// How long an idle connection that a program has closed may go unnoticed.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -101,8 +112,8 @@ impl Proxy {
 
     /// An instance listens at `addrs` (the first that takes connections is used). To be called before its gate opens;
     /// requests for an instance that is not known wait.
-    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>) {
-        self.shared.instances.add(run, addrs);
+    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol) {
+        self.shared.instances.add(run, addrs, protocol);
     }
 
     /// Sends an instance nothing more: its idle connections close right now, its tunnels and event streams end within a

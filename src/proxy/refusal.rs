@@ -51,6 +51,15 @@ pub(super) enum Refusal {
     Loop,
     /// No service has a port.
     NoService,
+    /// No route leads there: what was asked for, and what there is.
+    NoRoute {
+        /// Host and path.
+        asked: String,
+        /// Each route and where it leads.
+        known: Vec<String>,
+    },
+    /// No such file in the folder of a route; why.
+    NoFile(String),
     /// `CONNECT`
     Connect,
     /// devloop is ending.
@@ -59,6 +68,8 @@ pub(super) enum Refusal {
     Unknown,
     /// A method that a page of devloop does not have.
     Method,
+    /// A method that an action does not have.
+    PostOnly,
     /// No right to listen to events.
     Forbidden,
 }
@@ -99,8 +110,10 @@ impl Refusal {
             Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
             Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
-            Refusal::NoService | Refusal::Unknown => StatusCode::NOT_FOUND,
-            Refusal::Connect | Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => {
+                StatusCode::NOT_FOUND
+            }
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -117,12 +130,12 @@ impl Refusal {
             Refusal::Replaced | Refusal::Refused(_) | Refusal::Died(_) | Refusal::Limit(_) => UNAVAILABLE,
             Refusal::Deadline(_) => DEADLINE_EXCEEDED,
             Refusal::Foreign(..) | Refusal::Forbidden => PERMISSION_DENIED,
-            Refusal::NoService | Refusal::Unknown => UNIMPLEMENTED,
+            Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => UNIMPLEMENTED,
             Refusal::Reset(h2::Reason::CANCEL) => CANCELLED,
             Refusal::Reset(h2::Reason::ENHANCE_YOUR_CALM) | Refusal::TooManyFields => RESOURCE_EXHAUSTED,
             Refusal::Reset(h2::Reason::INADEQUATE_SECURITY) => PERMISSION_DENIED,
             Refusal::Reset(_) | Refusal::Garbled(_) | Refusal::Malformed(_) | Refusal::Loop => INTERNAL,
-            Refusal::Connect | Refusal::Method => INTERNAL,
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => INTERNAL,
         }
     }
 
@@ -141,7 +154,9 @@ impl Refusal {
             Refusal::TooManyFields => "head-too-large",
             Refusal::Loop => "loop",
             Refusal::NoService => "no-service",
-            Refusal::Connect | Refusal::Method => "method-not-allowed",
+            Refusal::NoRoute { .. } => "no-route",
+            Refusal::NoFile(_) => "no-file",
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => "method-not-allowed",
             Refusal::Replaced => "replaced",
             Refusal::Closing => "closing",
             Refusal::Unknown => "not-found",
@@ -178,12 +193,19 @@ impl Refusal {
             Refusal::Loop => Report::new("this request goes round in a circle: it has passed devloop five times")
                 .hint("does the program proxy to devloop's own port?"),
             Refusal::NoService => Report::new("no service of this project has a port"),
+            Refusal::NoRoute { asked, known } => {
+                let report = Report::new(format!("no route leads to `{asked}`"));
+                Report { output: known.clone(), ..report }
+                    .hint("these are the routes of dev.toml; `[[route]]` adds one")
+            }
+            Refusal::NoFile(why) => Report::new(why.clone()),
             Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
             Refusal::Replaced => Report::new(REPLACED),
             Refusal::Closing => Report::new("devloop is ending"),
-            Refusal::Unknown => Report::new("nothing is here; devloop has `/.devloop/status` and `/.devloop/events`"),
+            Refusal::Unknown => Report::new("nothing is here; devloop has a page at `/.devloop/`"),
             Refusal::Method => Report::new("only GET and HEAD are answered here"),
-            Refusal::Forbidden => Report::new("only this project's own pages may listen to its events"),
+            Refusal::PostOnly => Report::new("only POST is answered here"),
+            Refusal::Forbidden => Report::new("only devloop's own pages may see this"),
         }
     }
 
@@ -221,6 +243,7 @@ impl Refusal {
             Refusal::TooMany | Refusal::Closing => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::PostOnly => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
             Refusal::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Refusal::Connect => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
             _ => {}

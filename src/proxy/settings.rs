@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Protocol},
+    plan::{Listen, Route},
 };
 
 /// Everything the proxy needs to start.
@@ -33,6 +33,21 @@ pub struct Rules {
     pub hold: Duration,
     /// The services, in the plan's order.
     pub services: Vec<ServiceRoute>,
+    /// Where requests go; none: `NAME.localhost` to service `NAME`, the rest to the first one that has a port.
+    pub routes: Vec<Arc<Route>>,
+    /// What is remembered of requests.
+    pub recording: Recording,
+    /// Whether answers say in `Server-Timing` where their time went.
+    pub server_timing: bool,
+}
+
+/// What is remembered of requests; by default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// So many of the last ones; 0: none.
+    pub keep: u16,
+    /// With the first 64 KiB of their bodies.
+    pub bodies: bool,
 }
 
 /// A service as the router sees it.
@@ -42,8 +57,6 @@ pub struct ServiceRoute {
     pub name: Arc<str>,
     /// Whether it answers requests at all.
     pub has_port: bool,
-    /// What it speaks.
-    pub protocol: Protocol,
 }
 
 /// Bounds of memory, time and number.

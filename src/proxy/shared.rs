@@ -17,9 +17,14 @@ use super::{
     instance::Instances,
     lookout::Lookout,
     peers::Peers,
-    settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    records::{Records, replay::Armed},
+    route::Lanes,
+    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
-use crate::{core::gate::Gates, sys::Clock};
+use crate::{
+    core::gate::Gates,
+    sys::{Clock, unix_time},
+};
 
 /// Whether the proxy goes on. Open => Closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub(super) struct Shared {
     pub(super) held: AtomicUsize,
     pub(super) connections: AtomicU64,
     pub(super) life: watch::Sender<Life>,
+    pub(super) records: Arc<Records>,
+    pub(super) armed: Armed,
     known: RwLock<Arc<Known>>,
 }
 
@@ -55,9 +62,13 @@ pub(super) struct Shared {
 pub(super) struct Known {
     pub(super) hosts: Vec<String>,
     pub(super) hold: Duration,
-    pub(super) routes: Vec<ServiceRoute>,
-    /// One for each route.
+    pub(super) recording: Recording,
+    pub(super) server_timing: bool,
+    services: Vec<ServiceRoute>,
+    /// One for each service.
     pub(super) desks: Vec<Arc<Desk>>,
+    /// Where requests go.
+    pub(super) lanes: Lanes,
 }
 
 impl Shared {
@@ -80,6 +91,8 @@ impl Shared {
             held: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
             life: watch::Sender::new(Life::Open),
+            records: Arc::new(Records::new(unix_time())),
+            armed: Armed::default(),
             known: RwLock::new(Arc::new(Known::new(settings.rules, &[]))),
         }
     }
@@ -91,6 +104,9 @@ impl Shared {
 
     /// New rules; a service that stays keeps its line.
     pub(super) fn learn(&self, rules: Rules) {
+        if rules.recording.keep == 0 {
+            self.records.clear();
+        }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Arc::new(Known::new(rules, &known.desks));
     }
@@ -105,7 +121,7 @@ impl Shared {
     /// The numbers now.
     pub(super) fn stats(&self) -> Stats {
         let known = self.known();
-        let desks = known.routes.iter().zip(&known.desks).filter(|(route, _)| route.has_port);
+        let desks = known.services.iter().zip(&known.desks).filter(|(service, _)| service.has_port);
         Stats {
             connections: self.connections.load(std::sync::atomic::Ordering::Relaxed),
             services: desks.map(|(_, desk)| desk.stats()).collect(),
@@ -115,11 +131,19 @@ impl Shared {
 
 impl Known {
     fn new(rules: Rules, before: &[Arc<Desk>]) -> Known {
-        let desk = |route: &ServiceRoute| {
-            let kept = before.iter().find(|desk| desk.name == route.name).cloned();
-            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&route.name))))
+        let desk = |service: &ServiceRoute| {
+            let kept = before.iter().find(|desk| desk.name == service.name).cloned();
+            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&service.name))))
         };
-        let desks = rules.services.iter().map(desk).collect();
-        Known { hosts: rules.hosts, hold: rules.hold, routes: rules.services, desks }
+        let desks: Vec<Arc<Desk>> = rules.services.iter().map(desk).collect();
+        Known {
+            lanes: Lanes::new(&rules, &desks),
+            hosts: rules.hosts,
+            hold: rules.hold,
+            recording: rules.recording,
+            server_timing: rules.server_timing,
+            services: rules.services,
+            desks,
+        }
     }
 }

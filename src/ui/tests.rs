@@ -182,6 +182,13 @@ fn samples() -> Vec<(Fact, &'static str)> {
             "port 3000 is taken: the proxy listens on 3001\n  hint: set `listen` in `[proxy]`",
         ),
         (
+            Fact::Pinned { service: api.clone(), revision: Revision(4) },
+            "api goes back to revision 4; the next save goes forward again",
+        ),
+        (Fact::Unpinned { service: api.clone(), why: "a save".to_owned() }, "api goes forward again: a save"),
+        (Fact::Paused, "watching is paused: saves start nothing until `devloop resume`"),
+        (Fact::Resumed { files: 2 }, "watching goes on: 2 files were written meanwhile"),
+        (
             Fact::Listening {
                 url: "http://localhost:3000".to_owned(),
                 addresses: vec!["127.0.0.1:3000".to_owned(), "[::1]:3000".to_owned()],
@@ -220,6 +227,10 @@ fn kind(fact: &Fact) -> usize {
         Fact::AtRest { .. } => 21,
         Fact::Quitting { .. } => 22,
         Fact::Listening { .. } => 23,
+        Fact::Pinned { .. } => 24,
+        Fact::Unpinned { .. } => 25,
+        Fact::Paused => 26,
+        Fact::Resumed { .. } => 27,
     }
 }
 
@@ -252,7 +263,7 @@ fn there_is_a_sample_of_every_kind_of_fact() {
     let kinds: Vec<usize> = samples().iter().map(|(fact, _)| kind(fact)).collect();
     let mut kinds = kinds;
     kinds.sort_unstable();
-    assert_eq!(kinds, (0..=23).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..=27).collect::<Vec<_>>());
 }
 
 #[test]

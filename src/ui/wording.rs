@@ -53,6 +53,7 @@ pub(super) fn say(fact: &Fact) -> Said {
         | Fact::Stopped { .. }
         | Fact::Stale { .. }
         | Fact::Exclusive { .. } => say_service(fact),
+        Fact::Pinned { .. } | Fact::Unpinned { .. } | Fact::Paused | Fact::Resumed { .. } => say_asked(fact),
         Fact::PlanChanged { .. }
         | Fact::PlanInvalid { .. }
         | Fact::Listening { .. }
@@ -142,6 +143,20 @@ fn say_service(fact: &Fact) -> Said {
         Fact::Exclusive { service, why } => {
             attention(format!("{service} is replaced exclusively from now on, the old one stops first: {why}"))
         }
+        other => say_other(other),
+    }
+}
+
+fn say_asked(fact: &Fact) -> Said {
+    match fact {
+        Fact::Pinned { service, revision } => {
+            attention(format!("{service} goes back to revision {revision}; the next save goes forward again"))
+        }
+        Fact::Unpinned { service, why } => neutral(format!("{service} goes forward again: {why}")),
+        Fact::Paused => attention("watching is paused: saves start nothing until `devloop resume`".to_owned()),
+        Fact::Resumed { files: 0 } => neutral("watching goes on: nothing was written meanwhile".to_owned()),
+        Fact::Resumed { files: 1 } => neutral("watching goes on: 1 file was written meanwhile".to_owned()),
+        Fact::Resumed { files } => neutral(format!("watching goes on: {files} files were written meanwhile")),
         other => say_other(other),
     }
 }

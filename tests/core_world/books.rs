@@ -60,6 +60,10 @@ pub struct Books {
     learned: BTreeMap<Arc<str>, u64>,
     asked_for: BTreeMap<Arc<str>, u64>,
     planned: u64,
+    /// When a pause began, while it lasts.
+    paused: Option<u64>,
+    /// When the last pause that is over began and ended.
+    pause: Option<(u64, u64)>,
     /// Services that cannot stand beside themselves.
     pub exclusive: BTreeSet<Arc<str>>,
     /// Steps whose runs have ended and are being looked at.
@@ -105,6 +109,16 @@ impl Books {
     pub fn asked_for(&mut self, name: &Arc<str>) {
         self.clock += 1;
         self.asked_for.insert(name.clone(), self.clock);
+    }
+
+    pub fn paused(&mut self) {
+        self.clock += 1;
+        self.paused = self.paused.or(Some(self.clock));
+    }
+
+    pub fn resumed(&mut self) {
+        self.clock += 1;
+        self.pause = self.paused.take().map(|began| (began, self.clock)).or(self.pause);
     }
 
     pub fn new_plan(&mut self, old: &Plan, new: &Plan) {
@@ -245,7 +259,12 @@ impl Books {
         let Some((_, concluded)) = last.concluded else { return };
         let since = |when: Option<&u64>| when.is_some_and(|when| *when > last.at);
         let during = |when: Option<&Vec<(u64, u64)>>| {
-            when.into_iter().flatten().any(|(at, ms)| *at > last.at && *ms <= concluded)
+            // What is written in a pause starts nothing before it is over.
+            let counts = |at: &u64| self.paused.is_none_or(|paused| *at < paused);
+            let mut touches = when.into_iter().flatten().filter(|(at, _)| counts(at));
+            // Of touches in a pause only the first and the last are known: what has started between them may be void.
+            let between = |at: &u64| self.pause.is_some_and(|(began, ended)| last.at < ended && *at > began);
+            touches.any(|(at, ms)| (*at > last.at && *ms <= concluded) || between(at))
         };
         let because = last.is_old
             || self.planned > last.at
@@ -275,7 +294,8 @@ impl Books {
             Fact::StepStarted { run, step, .. } => self.opens(*run, step),
             Fact::Starting { run, service, why, .. } => {
                 self.opens(*run, service);
-                if why == "it ended by itself" || why == "the newer one did not start" {
+                let is_back = why.starts_with("rolled back to ");
+                if why == "it ended by itself" || why == "the newer one did not start" || is_back {
                     self.restarts.insert(*run, why == "it ended by itself");
                 }
             }

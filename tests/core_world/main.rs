@@ -31,6 +31,10 @@ enum Act {
     Crash { curses: u64 },
     KillAny,
     Restart,
+    Rebuild { all: bool },
+    RollBack { count: usize },
+    Pause,
+    Resume,
     Configure { change: u64 },
     Echo,
 }
@@ -52,6 +56,10 @@ fn act() -> impl Strategy<Value = Act> {
         4 => Just(Act::Rest),
         2 => (0..6_u64).prop_map(|curses| Act::Crash { curses }),
         1 => Just(Act::Restart),
+        1 => any::<bool>().prop_map(|all| Act::Rebuild { all }),
+        2 => (1..3_usize).prop_map(|count| Act::RollBack { count }),
+        1 => Just(Act::Pause),
+        2 => Just(Act::Resume),
         2 => (0..plans::CHANGES).prop_map(|change| Act::Configure { change }),
         1 => Just(Act::Echo),
     ]
@@ -97,6 +105,10 @@ fn play(world: &mut World, acts: &[Act]) {
             Act::Crash { curses } => world.crash_one(*curses),
             Act::KillAny => world.kill_any(),
             Act::Restart => world.restart(),
+            Act::Rebuild { all } => world.rebuild(*all),
+            Act::RollBack { count } => world.roll_back(*count),
+            Act::Pause => world.pause(),
+            Act::Resume => world.resume(),
             Act::Configure { change } => {
                 world.configure(*change);
                 world.pass(4);
@@ -140,6 +152,9 @@ proptest! {
             play(world, &acts);
             world.rest();
             world.check_at_rest();
+            world.resume();
+            world.rest();
+            world.check_at_rest();
         });
     }
 
@@ -154,6 +169,7 @@ proptest! {
             play(world, &acts);
             world.rest();
             world.check_calm();
+            world.resume();
             world.save_all_anew();
             world.rest();
             world.check_at_rest();
@@ -196,6 +212,7 @@ proptest! {
         let mut world = World::new(plans::shape(shape), seed);
         with_trace(&mut world, |world| {
             play(world, &acts);
+            world.resume();
             world.rest();
             // What nothing has read for a while counts as changed at the next look; and a write that is told just after
             // a run has failed still concerns it.
@@ -217,6 +234,107 @@ proptest! {
                 world.pass(1_001);
             }
             assert_eq!(world.books.spawned, before, "content that did not change started something");
+        });
+    }
+
+    #[test]
+    fn saves_in_a_pause_start_nothing_and_all_of_them_count_when_it_is_over(
+        shape in 0..plans::SHAPES,
+        seed in any::<u64>(),
+        acts in prop::collection::vec(act(), 0..10),
+        saves in prop::collection::vec((0..plans::SOURCES.len(), 1..14_u64), 1..6),
+    ) {
+        let mut world = World::new(plans::shape(shape), seed);
+        with_trace(&mut world, |world| {
+            play(world, &acts);
+            world.resume();
+            world.rest();
+            world.pause();
+            let before = world.books.spawned;
+            for (file, content) in &saves {
+                world.save(name_of(*file), *content, 4);
+                world.rest();
+                world.check_at_rest();
+            }
+            assert_eq!(world.books.spawned, before, "a save in a pause started something");
+            world.resume();
+            world.rest();
+            world.check_at_rest();
+        });
+    }
+
+    #[test]
+    fn what_is_as_it_was_when_a_pause_is_over_starts_nothing(
+        shape in 0..plans::SHAPES,
+        seed in any::<u64>(),
+        acts in prop::collection::vec(act(), 0..10),
+        saves in prop::collection::vec((0..plans::SOURCES.len(), 1..14_u64), 1..6),
+    ) {
+        let mut world = World::new(plans::shape(shape), seed);
+        with_trace(&mut world, |world| {
+            play(world, &acts);
+            world.resume();
+            world.rest();
+            for file in plans::SOURCES.iter().filter(|file| world.content(file) != MISSING).copied().collect::<Vec<_>>() {
+                world.pass(1_001);
+                world.save(file, world.content(file), 5);
+                world.rest();
+            }
+            world.pass(1_001);
+            world.pause();
+            let before = world.books.spawned;
+            let old: Vec<(&str, Content)> =
+                saves.iter().map(|(file, _)| name_of(*file)).map(|name| (name, world.content(name))).collect();
+            for (file, content) in &saves {
+                world.save(name_of(*file), *content, 4);
+                world.pass(30);
+            }
+            for (name, content) in old.into_iter().filter(|(_, content)| *content != MISSING) {
+                world.save(name, content, 4);
+                world.pass(30);
+            }
+            let removed = saves.iter().all(|(file, _)| world.content(name_of(*file)) != MISSING);
+            world.resume();
+            world.rest();
+            world.check_at_rest();
+            let all_back = removed && saves.iter().all(|(file, _)| world.was_there(name_of(*file)));
+            assert!(!all_back || world.books.spawned == before, "content that is as it was started something");
+        });
+    }
+
+    #[test]
+    fn going_back_serves_what_was_live_before_until_the_next_save(
+        shape in prop::sample::select(vec![0_usize, 1, 4, 5, 9, 12]),
+        seed in any::<u64>(),
+        contents in prop::collection::vec(1..40_u64, 2..6),
+        count in 1..3_usize,
+        last in 50..90_u64,
+    ) {
+        let mut world = World::new(plans::shape(shape), seed);
+        with_trace(&mut world, |world| {
+            world.rest();
+            let mut served: Vec<Content> = Vec::new();
+            for content in contents {
+                world.save("main.go", content, 3);
+                world.rest();
+                let live = world.live_content("api");
+                served.extend(live.filter(|live| served.last() != Some(live)));
+            }
+            let spawned = world.books.spawned;
+            world.roll_back(count);
+            world.rest();
+            world.check_at_rest();
+            let now = served.last().copied();
+            served.retain(|content| Some(*content) != now);
+            served.dedup();
+            let wanted = served.len().checked_sub(count).map(|at| served[at]);
+            if let Some(wanted) = wanted {
+                assert_eq!(world.live_content("api"), Some(wanted), "it does not go back to what was live");
+                assert_eq!(world.books.spawned, spawned + 1, "going back takes one start and no step");
+            }
+            world.save("main.go", last, 3);
+            world.rest();
+            world.check_at_rest();
         });
     }
 }

@@ -92,7 +92,11 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             fresh: Duration::from_secs(5),
             hold: Duration::from_secs(30),
             reload: true,
+            record: 0,
+            record_bodies: false,
+            server_timing: false,
         },
+        routes: Vec::new(),
         steps: steps.into_iter().map(Arc::new).collect(),
         services: services.into_iter().map(Arc::new).collect(),
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use devloop::{
     core::{
         event::{Effect, Event, Program, Spawn},
+        fact::Fact,
         gate::Gate,
     },
     model::{FilePath, RunId},
@@ -68,6 +69,10 @@ impl World {
             assert!(books.draining.iter().filter(of).count() <= 2, "too many of `{}` drain", service.name);
         }
         self.books = books;
+        if effects.iter().any(|effect| matches!(effect, Effect::Tell(Fact::Saved { .. }))) {
+            let pinned = self.core.status().services.iter().any(|service| service.pinned.is_some());
+            assert!(!pinned, "a save does not go forward again");
+        }
     }
 
     fn reasons(&self, name: &str) -> Reasons {
@@ -148,6 +153,7 @@ impl World {
             let Gate::Open { run, awaiting, stale, .. } = gate else { continue };
             let ready = self.processes.get(run).is_some_and(|process| process.ready);
             assert!(ready, "the gate of `{name}` is open to {run}, which is not ready");
+            assert!(awaiting.is_none() || !self.paused, "requests to `{name}` wait although watching is paused");
             if let Some(awaiting) = awaiting {
                 assert!(self.time() < awaiting.until, "requests to `{name}` wait beyond the limit");
                 assert!(awaiting.until <= awaiting.since + self.plan.proxy.fresh, "they wait longer than `fresh`");
@@ -230,7 +236,7 @@ impl World {
             return;
         }
         for (name, gate) in &self.core.gates().services {
-            if self.lacks_a_need(name) {
+            if self.lacks_a_need(name) || self.is_let_be(name, gate) {
                 continue;
             }
             match (gate, self.expected(name)) {
@@ -246,6 +252,19 @@ impl World {
                 (Gate::Holding { .. }, None) => unreachable!("it is calm"),
             }
         }
+    }
+
+    /// Whether a person wants old answers, which are marked.
+    fn is_let_be(&self, name: &str, gate: &Gate) -> bool {
+        let status = self.core.status();
+        let pinned = status.services.iter().find(|service| *service.name == *name).is_some_and(|s| s.pinned.is_some());
+        if let Gate::Open { run, stale, .. } = gate
+            && (self.paused || pinned)
+        {
+            let is_newest = Some(self.made[run]) == self.expected(name);
+            assert!(is_newest || stale.is_some(), "`{name}` is stale and that is not said");
+        }
+        self.paused || pinned
     }
 
     /// Whether an older program of this service is known to come up: one that was live under this plan, made of

@@ -11,7 +11,7 @@ use std::{
 use devloop::{
     core::{
         Core,
-        event::{Effect, Event, Touch, Writer},
+        event::{Earlier, Effect, Event, Touch, Writer},
     },
     model::{Artifact, Exit, FilePath, Report, RunId, Time},
     plan::{Plan, Restart},
@@ -89,6 +89,8 @@ pub struct World {
     pub curses: u64,
     /// Something ended that need not have: what would be the right outcome is not known until all is saved anew.
     pub tainted: bool,
+    /// A person wants saves to start nothing.
+    pub paused: bool,
     /// The OS does not tell whether a writer is done.
     pub unknown_writers: bool,
     /// Equal rewrites of each file since it changed, or since the last rest.
@@ -130,6 +132,7 @@ impl World {
             hidden: BTreeMap::new(),
             curses: 0,
             tainted: false,
+            paused: false,
             unknown_writers: false,
             rewrites: BTreeMap::new(),
             books: Books::default(),
@@ -269,6 +272,51 @@ impl World {
             self.tainted = true;
             self.happen(Happening::Dies { run, exit: Exit::Signal(9) });
         }
+    }
+
+    pub fn rebuild(&mut self, all: bool) {
+        let names: Vec<Arc<str>> = self.plan.steps.iter().map(|step| step.name.clone()).collect();
+        let one = names[self.random(names.len() as u64) as usize].clone();
+        let meant = if all { names } else { vec![one.clone()] };
+        let services: Vec<Arc<str>> = self.plan.services.iter().map(|service| service.name.clone()).collect();
+        // What failed with its result is tried again.
+        meant.iter().chain(&services).for_each(|name| self.books.asked_for(name));
+        self.give(Event::Rebuild((!all).then_some(one)));
+    }
+
+    /// A person goes so many programs back, if there are so many.
+    pub fn roll_back(&mut self, count: usize) {
+        let earlier = Earlier::Back(count);
+        let is_pinned = |world: &World| world.core.status().services.iter().any(|service| service.pinned.is_some());
+        let (possible, before) = (self.core.can_roll_back(earlier).is_ok(), is_pinned(self));
+        self.give(Event::RollBack(earlier));
+        // From an earlier program, what was before that may be the newest.
+        assert!(is_pinned(self) || before || !possible, "it is possible to go back and nothing is pinned");
+    }
+
+    /// Saves start nothing from now on.
+    pub fn pause(&mut self) {
+        self.paused = true;
+        self.books.paused();
+        self.give(Event::Pause);
+    }
+
+    /// Lets go of whatever a person paused or went back to.
+    pub fn resume(&mut self) {
+        self.paused = false;
+        self.books.resumed();
+        self.give(Event::Resume);
+    }
+
+    /// What answers requests to this service is made of this.
+    pub fn live_content(&self, name: &str) -> Option<Content> {
+        let live = self.live_runs();
+        live.iter().find(|(live, _)| &**live == name).map(|(_, run)| self.made[run])
+    }
+
+    /// Whether `file` was there when the watcher saw it last.
+    pub fn was_there(&self, file: &str) -> bool {
+        self.known.contains_key(Path::new(file))
     }
 
     pub fn quit(&mut self) {

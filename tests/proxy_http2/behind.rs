@@ -13,7 +13,12 @@ use crate::{
 };
 
 pub async fn stage() -> Stage {
-    Stage::with(|settings| settings.rules.services[0].protocol = Protocol::H2c).await
+    speaking(Stage::new().await)
+}
+
+fn speaking(mut stage: Stage) -> Stage {
+    stage.protocol = Protocol::H2c;
+    stage
 }
 
 fn answer(body: impl Into<Bytes>) -> Response<support::Sent> {
@@ -235,13 +240,8 @@ async fn when_a_program_dies_its_gets_go_to_the_next_one_and_no_post_is_sent_twi
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_gone_but_whose_socket_lives_on_is_given_up() {
     let old = App::new(|_| std::future::pending()).await;
-    let stage = Arc::new(
-        Stage::with(|settings| {
-            settings.rules.services[0].protocol = Protocol::H2c;
-            settings.limits.silence = Duration::from_millis(20);
-        })
-        .await,
-    );
+    let stage = Stage::with(|settings| settings.limits.silence = Duration::from_millis(20)).await;
+    let stage = Arc::new(speaking(stage));
     let run = stage.open(old.addr);
     let asking = Arc::clone(&stage);
     let reply = tokio::spawn(async move { asking.ask(POST).await });

@@ -1,0 +1,2 @@
+const answer = await fetch("/api/greeting");
+document.getElementById("greeting").textContent = await answer.text();
