@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    browser::Asks,
     client::Client,
     download::Answer,
     headers::{Local, MOST_HOPS, from_http2, hops, unsound},
@@ -27,6 +28,7 @@ use super::{
     passage::{Way, refuse, take},
     records::Seen,
     refusal::Refusal,
+    settings::Pages,
     shared::{Known, Shared},
     speech::{LARGEST_HEAD, Opening, Speech, listen},
     wire::ClientIo,
@@ -144,7 +146,11 @@ async fn answer(
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing };
+    let asks = match known.browser.pages {
+        Pages::Tagged => Asks::of(request.method(), request.headers()),
+        Pages::Untouched => Asks::Other,
+    };
+    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks };
     drop(known);
     take(&shared, &client, way, request).await.ok_or(Drop)
 }

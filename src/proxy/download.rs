@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
     body::Upload,
+    browser::{Opening, Page},
     call::Call,
     desk::Admission,
     files::FileStream,
@@ -37,6 +38,8 @@ pub(super) enum Answer {
     Stream(Box<Stream>),
     /// A program's answer to a gRPC call.
     Call(Box<Call>),
+    /// A program's page, which gets devloop's tag.
+    Page(Box<Page>),
     /// A file's.
     File(Box<FileStream>),
 }
@@ -69,6 +72,11 @@ impl Lease {
     /// Follows how far its instance has come.
     pub(super) fn phase(&self) -> watch::Receiver<Phase> {
         self.admission.instance.phase()
+    }
+
+    /// The way of the request.
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Why the answer is out of date.
@@ -109,6 +117,8 @@ enum Parting {
 pub(super) enum BrokenOff {
     /// The program's connection failed.
     Program(hyper::Error),
+    /// Its page is not in the coding that it names.
+    Coding(std::io::Error),
     /// Its stream could not be ended between two events.
     Swap,
     /// The file could not be read to its end.
@@ -119,6 +129,7 @@ impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
+            BrokenOff::Coding(error) => write!(f, "the program's page cannot be decoded: {error}"),
             BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
@@ -129,7 +140,7 @@ impl std::error::Error for BrokenOff {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             BrokenOff::Program(error) => Some(error),
-            BrokenOff::File(error) => Some(error),
+            BrokenOff::File(error) | BrokenOff::Coding(error) => Some(error),
             BrokenOff::Swap => None,
         }
     }
@@ -151,6 +162,11 @@ impl Answer {
             return Answer::download(incoming, lease);
         }
         Answer::Call(Box::new(Call::new(incoming, lease, upload, limit)))
+    }
+
+    /// Of a program's page, which gets the tag.
+    pub(super) fn page(incoming: Incoming, lease: Lease, opening: Opening) -> Answer {
+        Answer::Page(Box::new(Page::new(incoming, lease, opening)))
     }
 
     /// Of a program's event stream. `encoded`: its events cannot be seen, so it can only be cut.
@@ -196,14 +212,14 @@ pub(super) fn next_frame(
     }
 }
 
-/// What was read is complete: what it occupied can be used again.
+/// The answer is complete.
 pub(super) fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
     if let Some(lease) = lease.take() {
         lease.finish(cx);
     }
 }
 
-/// What a body is asked for.
+/// What polling a body gives.
 pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
 
 impl Stream {
@@ -283,6 +299,7 @@ impl Body for Answer {
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
             Answer::Call(call) => call.poll(cx),
+            Answer::Page(page) => page.poll(cx),
             Answer::File(file) => {
                 file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
             }
@@ -304,6 +321,7 @@ impl Body for Answer {
             Answer::Download(incoming, _) => incoming.is_end_stream(),
             Answer::Call(call) => call.is_over(),
             Answer::File(file) => file.is_end(),
+            Answer::Page(page) => page.is_over(),
             Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
@@ -313,7 +331,7 @@ impl Body for Answer {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
             Answer::File(file) => file.size_hint(),
-            Answer::Live(_) | Answer::Call(_) => SizeHint::default(),
+            Answer::Live(_) | Answer::Call(_) | Answer::Page(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),
                 None => stream.incoming.size_hint(),

@@ -9,11 +9,18 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
+use hyper::{
+    Request, Response, StatusCode, Version,
+    body::{Body, Incoming},
+    header,
+    http::request::Parts,
+    upgrade::OnUpgrade,
+};
 use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 
 use super::{
     body::Upload,
+    browser::{Asks, Opening, Served, fresh_nonce, inject, origin},
     call::is_parted,
     client::{Client, Sight},
     desk::{Admission, Desk, Verdict, Visit},
@@ -21,7 +28,8 @@ use super::{
     gate::Kind,
     grpc::timeout,
     headers::{
-        Local, Upgrade, for_client, for_upgraded_client, in_background, is_grpc, is_of, poolable, replayable, to_http2,
+        FORWARDED_PROTO, Local, Upgrade, for_client, for_upgraded_client, in_background, is_grpc, is_of, poolable,
+        replayable, to_http2,
     },
     instance::draining,
     queue::Permit,
@@ -55,6 +63,8 @@ pub(super) struct Journey {
     pub(super) local: Local,
     /// Who sent it.
     pub(super) client: Arc<Client>,
+    /// Whether its answer may be a page for devloop's tag.
+    pub(super) asks: Asks,
     /// When it came.
     pub(super) came: Time,
     /// How long it then waited until it was let in for the first time.
@@ -385,6 +395,11 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
         let body = Answer::call(incoming, lease, journey.upload.clone(), shared.limits.parting);
         return Ok(Response::from_parts(head, body));
     }
+    if !incoming.is_end_stream()
+        && let Some(opening) = tagged(shared, journey, &mut head, &lease)
+    {
+        return Ok(Response::from_parts(head, Answer::page(incoming, lease, opening)));
+    }
     if !is_of(&head.headers, "text/event-stream") {
         return Ok(Response::from_parts(head, Answer::download(incoming, lease)));
     }
@@ -393,6 +408,30 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     let coding = if opaque { Coding::Opaque } else { Coding::Plain };
     let body = Answer::stream(incoming, lease, coding, shared.limits.parting);
     Ok(Response::from_parts(head, body))
+}
+
+/// Makes the head fit for a page with devloop's tag, if this is one.
+fn tagged(
+    shared: &Shared,
+    journey: &Journey,
+    head: &mut hyper::http::response::Parts,
+    lease: &Lease,
+) -> Option<Opening> {
+    if journey.asks == Asks::Other {
+        return None;
+    }
+    let admission = lease.admission();
+    let asked = &journey.head.headers;
+    let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
+    let served = Served {
+        service: &admission.desk().name,
+        revision: admission.revision,
+        run: admission.instance.run,
+        token: &shared.token,
+        origin: origin(scheme, asked),
+        nonce: fresh_nonce(),
+    };
+    inject(journey.asks, head.status, &mut head.headers, &served)
 }
 
 fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {

@@ -3,8 +3,8 @@
 //! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `own`),
 //! `passage` takes it along its route (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`),
 //! `forward` sends and repeats (`instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
-//! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`). `records`
-//! remembers what went through.
+//! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
+//! (`refusal`, `pages`, `events`). `records` remembers what went through.
 
 mod settings;
 
@@ -44,6 +44,7 @@ mod grpc;
 mod sse;
 mod tunnel;
 
+mod browser;
 mod records;
 
 mod events;
@@ -61,7 +62,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+    Browser, Caller, Feeds, Limits, Look, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats,
+    WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId, plan::Protocol};
