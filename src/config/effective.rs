@@ -6,7 +6,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::plan::{Backend, Cache, Globs, Inputs, Plan, Port, Restart, Settle, Swap, Tool, show_time};
+use crate::plan::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Restart, Settle, Swap, Tool, show_time};
 
 /// One table: `[watch]`, one `[[step]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,6 +268,10 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         Swap::Overlap => "overlap",
         Swap::Exclusive => "exclusive",
     };
+    let protocol = match service.protocol {
+        Protocol::Http => "http",
+        Protocol::H2c => "h2c",
+    };
     let restart = match service.restart {
         Restart::OnExit => "on-exit",
         Restart::No => "no",
@@ -304,7 +308,7 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("stop.run", words("none")),
         ("drain", string(&show_time(service.drain))),
         ("restart", string(restart)),
-        ("protocol", string("http")),
+        ("protocol", string(protocol)),
         ("assets", globs(&service.assets)),
     ]
 }

@@ -5,14 +5,23 @@ use super::{
     finding::{Check, Finding, Weight},
     scene::{Answer, Scene, Spoken},
 };
+use crate::plan::Protocol;
 
 pub(super) fn check(scene: &Scene) -> Vec<Finding> {
     scene.spoken.iter().filter_map(check_port).collect()
 }
 
 fn check_port(spoken: &Spoken) -> Option<Finding> {
-    let Spoken { service, port, alpn, h2, .. } = spoken;
-    let promised = alpn.as_deref()?;
+    let Spoken { service, port, alpn, h2, health, declared } = spoken;
+    let Some(promised) = alpn.as_deref() else {
+        if (declared, h2) != (&Protocol::H2c, &Answer::None) || health.is_none() {
+            return None;
+        }
+        let seen = format!("service `{service}` (port {port}) speaks HTTP/1.1, and dev.toml says `protocol = \"h2c\"`");
+        let finding = Finding::new(Check::Alpn, Weight::Wrong, seen);
+        let finding = finding.why("every request but WebSockets is sent as HTTP/2, which it does not understand");
+        return Some(finding.mend("leave `protocol` out, or let it serve HTTP/2 without TLS (in Go: h2c.NewHandler)"));
+    };
     let (seen, why, mend) = match (promised, h2) {
         ("h2", Answer::None) => (
             format!("service `{service}` (port {port}) agrees on `h2` in TLS, and does not speak HTTP/2"),
@@ -34,7 +43,8 @@ mod tests {
     use super::*;
 
     fn spoken(alpn: Option<&str>, h2: Answer) -> Spoken {
-        Spoken { service: "api".to_owned(), port: 8443, health: None, alpn: alpn.map(str::to_owned), h2 }
+        let declared = Protocol::Http;
+        Spoken { service: "api".to_owned(), port: 8443, health: None, alpn: alpn.map(str::to_owned), h2, declared }
     }
 
     #[test]
@@ -45,5 +55,8 @@ mod tests {
         assert_eq!(check_port(&spoken(None, Answer::NotAsked)), None);
         assert!(check_port(&spoken(Some("h2"), Answer::None)).unwrap().seen.contains("does not speak HTTP/2"));
         assert!(check_port(&spoken(Some(""), Answer::Given)).unwrap().seen.contains("does not offer"));
+        let plain = Spoken { health: Some((200, 200)), declared: Protocol::H2c, ..spoken(None, Answer::None) };
+        assert!(check_port(&plain).unwrap().seen.contains("speaks HTTP/1.1"));
+        assert_eq!(check_port(&Spoken { h2: Answer::Given, ..plain }), None);
     }
 }

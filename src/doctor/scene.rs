@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use super::finding::Place;
-use crate::plan::Plan;
+use crate::plan::{Plan, Protocol};
 
 /// A project and the machine around it.
 #[derive(Debug, Default)]
@@ -210,8 +210,10 @@ pub struct Spoken {
     pub health: Option<(u16, u16)>,
     /// What TLS agreed on ("h2", "http/1.1", "" for nothing), if it speaks TLS at all.
     pub alpn: Option<String>,
-    /// Whether it answered an HTTP/2 preface.
+    /// Whether it answered an HTTP/2 preface: in TLS, or without it if dev.toml says `h2c`.
     pub h2: Answer,
+    /// What dev.toml says that it speaks.
+    pub declared: Protocol,
 }
 
 /// Whether there was an answer.

@@ -17,7 +17,7 @@ use rustls::{
 
 use crate::{
     doctor::scene::{Answer, Scene, Spoken},
-    plan::{Port, Service},
+    plan::{Port, Protocol, Service},
 };
 
 /// For each word of an answer.
@@ -49,12 +49,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn ask(service: &Service, port: u16, address: SocketAddr) -> Spoken {
     let path = service.health.path.as_deref().unwrap_or("/");
-    let (alpn, h2) = tls(address).map_or((None, Answer::NotAsked), |(alpn, h2)| (Some(alpn), h2));
+    let declared = service.protocol;
+    let (alpn, h2) = match (tls(address), declared) {
+        (Some((alpn, h2)), _) => (Some(alpn), h2),
+        (None, Protocol::H2c) => (None, connect(address).map_or(Answer::NotAsked, |mut stream| preface(&mut stream))),
+        (None, Protocol::Http) => (None, Answer::NotAsked),
+    };
     let health = match alpn {
         Some(_) => None,
         None => status(address, path).and_then(|health| Some((health, status(address, "/")?))),
     };
-    Spoken { service: service.name.to_string(), port, health, alpn, h2 }
+    Spoken { service: service.name.to_string(), port, health, alpn, h2, declared }
 }
 
 fn connect(address: SocketAddr) -> Option<TcpStream> {
@@ -94,12 +99,15 @@ fn tls(address: SocketAddr) -> Option<(String, Answer)> {
     if agreed == "http/1.1" {
         return Some((agreed, Answer::NotAsked));
     }
-    let mut stream = Stream::new(&mut connection, &mut socket);
+    let h2 = preface(&mut Stream::new(&mut connection, &mut socket));
+    Some((agreed, h2))
+}
+
+/// Whether an HTTP/2 preface is answered: the first frame must be SETTINGS (type 4).
+fn preface(stream: &mut (impl Read + Write)) -> Answer {
     let mut head = [0; 9];
     let asked = stream.write_all(PREFACE).and_then(|()| stream.flush()).and_then(|()| stream.read_exact(&mut head));
-    // Its first frame must be SETTINGS (type 4).
-    let h2 = if asked.is_ok() && head[3] == 4 { Answer::Given } else { Answer::None };
-    Some((agreed, h2))
+    if asked.is_ok() && head[3] == 4 { Answer::Given } else { Answer::None }
 }
 
 /// Believes every certificate: nothing is told to the other side, and only its promises are looked at.
