@@ -342,7 +342,7 @@ mod tests {
         let health = entry("[[service]]", "health.path");
         assert_eq!((health.value, health.origin), (toml("\"/health\""), Origin::Line(11)));
         assert_eq!(entry("[[service]]", "health.timeout").origin, Origin::Default);
-        assert_eq!(entry("[[route]]", "service").origin, Origin::Line(14));
+        assert_eq!(entry("[[route]]", "service").origin, Origin::Line(15));
     }
 
     #[test]
