@@ -8,7 +8,9 @@ use tokio::sync::{
 };
 
 use super::{
-    App, Awaited, Happening, Leaving, Options, carry, lock,
+    App, Awaited, Happening, Leaving, Options,
+    audience::Audience,
+    carry, lock,
     show::{self, Show},
 };
 use crate::{
@@ -36,7 +38,8 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
-        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock);
+        let audience = Audience::new();
+        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock, audience.clone());
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
@@ -44,19 +47,21 @@ impl App {
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone()),
+            show::sink(lines, ears.clone(), log.clone(), audience.clone(), clock),
         );
         let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
-        let (status, _) = watch::channel(Arc::new(first));
+        let (status, status_now) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
             status: status_out,
             look: Some(looks(inbox.clone())),
             waits_for: who_asks(programs.clone(), awaited.clone()),
+            since: audience.since(),
+            numbers: audience.numbers(watcher.clone(), log.clone(), status_now),
         };
         let proxy = begin_proxy(&plan, &session, feeds).await?;
         let ports = Ports::new();
@@ -86,6 +91,7 @@ impl App {
             status_json,
             awaited,
             ears,
+            audience,
             runs: HashMap::new(),
             keys: carry::Keys::default(),
             inbox,

@@ -2,8 +2,9 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` prints beside the loop.
+//! last words, `show` prints beside the loop, `audience` hears what is printed.
 
+mod audience;
 mod begin;
 mod carry;
 mod launch;
@@ -144,6 +145,7 @@ struct App {
     status_json: watch::Sender<Arc<serde_json::Value>>,
     awaited: Awaited,
     ears: show::Ears,
+    audience: audience::Audience,
     runs: HashMap<RunId, Run>,
     keys: carry::Keys,
     inbox: UnboundedSender<Happening>,
@@ -211,6 +213,9 @@ impl App {
             self.handle(Event::Fenced { run });
         }
         for note in mail.notes {
+            if note == Note::Rescanned {
+                self.audience.overflow();
+            }
             self.note(Note::text(&note), note.hint());
         }
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{lock, stamp};
+use super::{audience::Audience, lock, stamp};
 use crate::{
     core::fact::Fact,
     escapes::strip_escapes,
@@ -36,6 +36,7 @@ pub(super) struct Show {
 /// The printer's thread.
 pub(super) struct Showing {
     facts: UnboundedSender<Told>,
+    audience: Audience,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -47,22 +48,26 @@ enum Told {
 /// Tells facts from other threads.
 pub(super) struct Teller {
     facts: UnboundedSender<Told>,
+    audience: Audience,
     clock: Clock,
 }
 
 impl Teller {
     pub(super) fn note(&self, text: String) {
-        _ = self.facts.send(Told::Fact(stamp(self.clock.now()), Fact::Note { text, hint: None }));
+        let (stamp, fact) = (stamp(self.clock.now()), Fact::Note { text, hint: None });
+        self.audience.fact(stamp, &fact);
+        _ = self.facts.send(Told::Fact(stamp, fact));
     }
 }
 
 impl Showing {
     pub(super) fn fact(&self, stamp: Stamp, fact: Fact) {
+        self.audience.fact(stamp, &fact);
         _ = self.facts.send(Told::Fact(stamp, fact));
     }
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
-        Teller { facts: self.facts.clone(), clock }
+        Teller { facts: self.facts.clone(), audience: self.audience.clone(), clock }
     }
 
     /// Prints what is left, and waits for that.
@@ -75,7 +80,7 @@ impl Showing {
 }
 
 /// Begins to print, with the times of `clock`.
-pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
+pub(super) fn begin(format: Format, plan: &Plan, clock: Clock, audience: Audience) -> Show {
     let (facts, told) = unbounded_channel();
     let (lines, reader) = queue();
     let names: Vec<Arc<str>> = plan.steps.iter().map(|step| step.name.clone()).collect();
@@ -85,14 +90,21 @@ pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
         let printer = Printer::new(BufWriter::new(io::stdout()), format, names);
         runtime.block_on(print(printer, told, reader, clock));
     });
-    Show { showing: Showing { facts, thread: thread.ok() }, lines, ears: Ears::default() }
+    Show { showing: Showing { facts, audience, thread: thread.ok() }, lines, ears: Ears::default() }
 }
 
 /// What every line of every program goes through.
-pub(super) fn sink(lines: LineSender, ears: Ears, log: Log) -> impl Fn(Output) + Send + Sync + 'static {
+pub(super) fn sink(
+    lines: LineSender,
+    ears: Ears,
+    log: Log,
+    audience: Audience,
+    clock: Clock,
+) -> impl Fn(Output) + Send + Sync + 'static {
     move |output| {
         if let Output::Line(line) = &output {
             log.line(line);
+            audience.line(clock.now(), line);
             if let Some(ear) = lock(&ears).get(&line.run) {
                 ear.hear(&strip_escapes(&line.text));
             }

@@ -14,7 +14,12 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{desk::Admission, instance::draining, pool::Upstream, sse::Events};
+use super::{
+    desk::{Admission, Desk},
+    instance::draining,
+    pool::Upstream,
+    sse::Events,
+};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -57,6 +62,11 @@ impl Lease {
     /// Why the answer is out of date.
     pub(super) fn stale(&self) -> Option<Arc<str>> {
         self.admission.stale.clone()
+    }
+
+    /// Whose gate it went through.
+    pub(super) fn desk(&self) -> &Desk {
+        self.admission.desk()
     }
 
     /// What a tunnel keeps: its place in the instance.

@@ -36,8 +36,10 @@ mod tunnel;
 
 mod records;
 
+mod dashboard;
 mod events;
 mod inspect;
+mod live;
 mod own;
 mod pages;
 mod refusal;
@@ -51,7 +53,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+    Caller, Feeds, Limits, Look, Numbers, Recording, Rules, ServiceRoute, ServiceStats, Settings, Since, Stats,
+    WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};

@@ -130,7 +130,7 @@ fn push(to: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 /// Harmless between tags and in quoted attributes; control characters that HTML forbids are shown as such.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -10,6 +10,7 @@ pub use self::{
     printer::{Format, Printer, Reader},
     sanitize::sanitize,
     stamp::Stamp,
+    wording::{Said, Tone, say},
 };
 
 #[cfg(test)]
