@@ -156,7 +156,8 @@ pub(super) fn window() -> WindowSize {
 }
 
 async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
-    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
+    let has_port = |service: &ServiceRoute| service.has_port;
+    let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
     if !wanted {
         return Ok(None);
     }
@@ -175,10 +176,13 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .services
         .iter()
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
+    // A host that a route names is one that the proxy answers to.
+    let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
     Rules {
-        hosts: plan.proxy.hosts.clone(),
+        hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
         hold: plan.proxy.hold,
         services: services.collect(),
+        routes: plan.routes.clone(),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
     }

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{
     desk::{Admission, Desk},
+    files::FileStream,
     instance::draining,
     pool::Upstream,
     sse::Events,
@@ -32,6 +33,8 @@ pub(super) enum Answer {
     Download(Incoming, Option<Lease>),
     /// A program's `text/event-stream`.
     Stream(Box<Stream>),
+    /// A file's.
+    File(Box<FileStream>),
 }
 
 /// What an answer occupies until it has been read: a place in its instance and a connection. Dropped early, the
@@ -104,12 +107,15 @@ pub(super) enum BrokenOff {
     Program(hyper::Error),
     /// Its stream could not be ended between two events.
     Swap,
+    /// The file could not be read to its end.
+    File(std::io::Error),
 }
 
 impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
+            BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
     }
@@ -254,6 +260,9 @@ impl Body for Answer {
             Answer::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
+            Answer::File(file) => {
+                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
+            }
             Answer::Download(incoming, lease) => {
                 let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {
@@ -270,6 +279,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
+            Answer::File(file) => file.is_end(),
             Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
@@ -278,6 +288,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
+            Answer::File(file) => file.size_hint(),
             Answer::Live(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),

@@ -1,9 +1,9 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
-//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `route`, `own`), `desk` lets in or holds
-//! (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes
-//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`). `records` remembers
-//! what went through.
+//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `own`), `passage` takes it along its route
+//! (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
+//! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`) or is devloop's
+//! own (`refusal`, `pages`, `events`). `records` remembers what went through.
 
 mod settings;
 
@@ -13,7 +13,11 @@ mod shared;
 
 mod headers;
 mod host;
+
+mod files;
+mod passage;
 mod route;
+mod rules;
 
 mod admission;
 mod client;

@@ -4,7 +4,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::{core::gate::Gates, plan::Listen};
+use crate::{
+    core::gate::Gates,
+    plan::{Listen, Route},
+};
 
 /// Everything the proxy needs to start.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Rules {
     pub hold: Duration,
     /// The services, in the plan's order.
     pub services: Vec<ServiceRoute>,
+    /// Where requests go; none: `NAME.localhost` to service `NAME`, the rest to the first one that has a port.
+    pub routes: Vec<Arc<Route>>,
     /// What is remembered of requests.
     pub recording: Recording,
     /// Whether answers say in `Server-Timing` where their time went.

@@ -16,8 +16,10 @@ mod hello;
 mod leaving;
 mod loop_;
 mod mishaps;
+mod observe;
 mod programs;
 mod requests;
+mod routes;
 mod saves;
 mod swaps;
 
