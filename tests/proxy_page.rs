@@ -60,13 +60,18 @@ async fn the_page_is_complete_and_allows_nothing_that_it_does_not_need() {
 async fn a_script_of_the_programs_own_pages_does_not_get_the_page() {
     let stage = Stage::new().await;
     let ask = |dest: &str| {
-        format!("GET /.devloop/ HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: {dest}\r\n\r\n")
+        format!(
+            "GET /.devloop/ HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: {dest}\r\n\r\n"
+        )
     };
     for dest in ["empty", "iframe", "script", "embed"] {
         assert_eq!(stage.ask(&ask(dest)).await.status(), 403, "{dest}");
     }
     assert_eq!(stage.ask(&ask("document")).await.status(), 200);
-    assert_eq!(stage.ask("POST /.devloop/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await.status(), 405);
+    assert_eq!(
+        stage.ask("POST /.devloop/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await.status(),
+        405
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

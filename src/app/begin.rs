@@ -18,7 +18,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -178,6 +178,7 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
     // A host that a route names is one that the proxy answers to.
     let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
+    let browser = Browser { pages: if plan.proxy.reload { Pages::Tagged } else { Pages::Untouched } };
     Rules {
         hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
         hold: plan.proxy.hold,
@@ -185,6 +186,7 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         routes: plan.routes.clone(),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
+        browser,
     }
 }
 

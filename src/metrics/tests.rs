@@ -112,3 +112,41 @@ fn readings_are_those_of_the_moment() {
     let after = read(&metrics.text(&Readings::default()));
     assert_eq!(after.get("devloop_failed{name=\"build\"}"), None);
 }
+
+#[test]
+fn the_dashboard_and_the_documentation_name_what_is_told() {
+    let metrics = Metrics::new("1");
+    let service: std::sync::Arc<str> = "api".into();
+    let (revision, run) = (Revision(1), RunId(1));
+    let live =
+        Fact::Live { revision, run, service: service.clone(), times: Times::default(), warning: None, stale: None };
+    let (exit, report) = (Exit::Code(1), Report::new("x"));
+    let crashed = Fact::Crashed { run, service: service.clone(), exit, report, restart_in_ms: None };
+    let (step, file, hint) = ("build".into(), "a".to_owned(), String::new());
+    let breaker = Fact::Breaker { step, file, wait_ms: 1.0, hint };
+    let unchanged = Fact::Unchanged { files: Vec::new(), why: String::new() };
+    for fact in [done(1.0), live, crashed, breaker, unchanged, Fact::PlanChanged { touched: Vec::new() }] {
+        metrics.fact(0.0, &fact);
+    }
+    let traffic = vec![Traffic { service: service.clone(), ..Traffic::default() }];
+    let names = vec![service];
+    let text = metrics.text(&Readings { traffic, failed: names.clone(), stale: names, ..Readings::default() });
+    let told: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let docs = include_str!("../../docs/observe.md");
+    let dashboard = include_str!("../../examples/grafana/devloop.json");
+    let named = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let suffixes = ["_bucket", "_sum", "_count", "_total", "_info"];
+        let family = |word: &str| suffixes.iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word).to_owned();
+        words.filter(|word| word.starts_with("devloop_")).map(family).collect()
+    };
+    let told_by = |name: &String| told.contains(name.as_str());
+    let documented = named(docs);
+    assert!(documented.iter().all(told_by), "documented, but not told: {documented:?}; told: {told:?}");
+    let shown = named(dashboard);
+    assert!(shown.len() > 10 && shown.iter().all(told_by), "{shown:?}");
+    for name in told {
+        assert!(documented.contains(name), "docs/observe.md does not describe `{name}`");
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `own`), `passage` takes it along its route
 //! (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
-//! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`) or is devloop's
-//! own (`refusal`, `pages`, `events`). `records` remembers what went through.
+//! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`; a
+//! page with devloop's tag: `browser`) or is devloop's own (`refusal`, `pages`, `events`). `records` remembers what went through.
 
 mod settings;
 
@@ -38,6 +38,7 @@ mod frames;
 mod sse;
 mod tunnel;
 
+mod browser;
 mod records;
 
 mod dashboard;
@@ -57,8 +58,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Caller, Feeds, Limits, Look, Numbers, Recording, Rules, ServiceRoute, ServiceStats, Settings, Since, Stats,
-    WaitsFor,
+    Browser, Caller, Feeds, Limits, Look, Numbers, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings,
+    Since, Stats, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};

@@ -1,5 +1,5 @@
-//! `/.devloop/` on the proxy's port: the page (`dashboard`, `live`), the status, the events, the numbers, and what `inspect`
-//! shows. Nothing here steers devloop.
+//! `/.devloop/` on the proxy's port: the page (`dashboard`, `live`), the status, the events, the script of pages, the
+//! numbers, and what `inspect` shows. Nothing here steers devloop.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use hyper::{
 use tokio::sync::mpsc;
 
 use super::{
+    browser::SCRIPT,
     dashboard::Part,
     download::Answer,
     events::tell,
@@ -46,7 +47,8 @@ pub(super) fn answer(
         return Ok(own(part.response(shared)));
     }
     let response = match path {
-        "status" | "events" | "live" | "metrics" if !reading => return Err(Refusal::Method),
+        "status" | "events" | "live" | "metrics" | "client.js" if !reading => return Err(Refusal::Method),
+        "client.js" => text("text/javascript; charset=utf-8", SCRIPT.to_owned()),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
         "metrics" => text(NUMBERS, (shared.numbers)(&shared.stats())),
         "events" => stream(shared, method, uri, headers, |to| tokio::spawn(tell(Arc::clone(shared), to)))?,

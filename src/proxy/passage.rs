@@ -12,6 +12,7 @@ use hyper::{
 
 use super::{
     body::Upload,
+    browser::Asks,
     client::Client,
     desk::Desk,
     download::Answer,
@@ -37,6 +38,7 @@ pub(super) struct Way<'a> {
     pub(super) local: Local,
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
+    pub(super) asks: Asks,
 }
 
 /// Takes a request along its route. None: the connection is to be dropped without an answer.
@@ -101,6 +103,7 @@ async fn pass(
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(client, &mut head, &asked);
+    way.asks.prepare(&mut head.headers);
     if let Some(cut) = cut {
         cut_off(&mut head, &cut);
     }
@@ -108,7 +111,7 @@ async fn pass(
     let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
     let upload = Upload::new(body, &shared.budget, || trail.tap());
     let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
-    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail };
+    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail, asks: way.asks };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,

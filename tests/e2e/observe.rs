@@ -38,9 +38,9 @@ fn told(devloop: &mut Devloop, name: &str, fits: impl Fn(&Value) -> bool) -> Val
 
 fn is_over(story: &Value, kinds: &[&str]) -> bool {
     let over = |kind: &&str| {
-        story["phases"].as_array().is_some_and(|phases| {
-            phases.iter().any(|phase| phase["kind"] == **kind && phase["state"] == "good")
-        })
+        story["phases"]
+            .as_array()
+            .is_some_and(|phases| phases.iter().any(|phase| phase["kind"] == **kind && phase["state"] == "good"))
     };
     kinds.iter().all(over)
 }
@@ -131,11 +131,12 @@ fn parsed_by_prometheus(project: &Project, text: &str) {
 #[test]
 fn a_request_that_failed_is_sent_again_after_the_swap_that_mends_it() {
     let project = Project::with_app("");
+    project.write("app", "status=500");
     let mut devloop = project.up();
     devloop.rest();
     let address = devloop.address();
     let token = token(&mut devloop);
-    devloop.get("/status/500");
+    assert_eq!(devloop.get("/").status, 500);
     let act = |number: u64, what: &str| {
         let act = format!(
             "POST /.devloop/requests/{number}/{what} HTTP/1.1\r\nhost: localhost\r\nx-devloop-token: {token}\r\n\
@@ -144,7 +145,7 @@ fn a_request_that_failed_is_sent_again_after_the_swap_that_mends_it() {
         request(&address, &act).expect("an answer").status
     };
     assert_eq!(act(1, "replay-until-success"), 202);
-    project.write("version", "2");
+    project.write("app", "");
     devloop.event("live");
     let list = || {
         let ask = format!(
@@ -153,9 +154,11 @@ fn a_request_that_failed_is_sent_again_after_the_swap_that_mends_it() {
         let answer = request(&address, &ask).expect("an answer");
         serde_json::from_str::<Value>(&answer.body).expect("JSON")["requests"].take()
     };
-    until("it is sent again", || list().as_array().is_some_and(|all| {
-        all.iter().any(|one| one["replays"] == 1 && one["state"] == "done" && one["revision"] == 2)
-    }));
+    until("it is sent again", || {
+        list().as_array().is_some_and(|all| {
+            all.iter().any(|one| one["replays"] == 1 && one["status"] == 200 && one["revision"] == 2)
+        })
+    });
     devloop.stop();
 }
 
