@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 7] = [
     &["error", "escapes", "sys"],
     &["plan", "config"],
     &["core"],
-    &["health", "journal", "metrics", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
+    &["detect", "health", "journal", "metrics", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
     &["app"],
     &["cli"],
 ];

@@ -9,7 +9,7 @@ use crate::{
     },
     journal::Journal,
     metrics::{Metrics, Readings, Traffic},
-    model::{Line, Time},
+    model::Line,
     proxy::{Numbers, Since, Stats},
     store::Log,
     sys,
@@ -27,22 +27,21 @@ pub(super) struct Audience {
 impl Audience {
     /// With its own beginning now.
     pub(super) fn new() -> Audience {
-        let now = sys::unix_time();
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-        metrics.plan_read(now.as_secs_f64());
-        Audience { journal: Arc::new(Journal::new(now)), metrics: Arc::new(metrics) }
+        metrics.plan_read(sys::unix_time().as_secs_f64());
+        Audience { journal: Arc::default(), metrics: Arc::new(metrics) }
     }
 
     /// A fact is told.
     pub(super) fn fact(&self, stamp: Stamp, fact: &Fact) {
         let said = ui::say(fact);
-        self.journal.fact(stamp.at, fact, &said.title, said.tone.name());
+        self.journal.fact(stamp.unix, fact, &said.title, said.tone.name());
         self.metrics.fact(stamp.unix.as_secs_f64(), fact);
     }
 
     /// A program writes.
-    pub(super) fn line(&self, at: Time, line: &Line) {
-        self.journal.line(at, line);
+    pub(super) fn line(&self, line: &Line) {
+        self.journal.line(sys::unix_time(), line);
     }
 
     /// File events were lost.

@@ -11,7 +11,7 @@ use super::{
     App, Awaited, Happening, Leaving, Options,
     audience::Audience,
     carry, lock,
-    show::{self, Show},
+    show::{self, Show, Wheel},
 };
 use crate::{
     core::{Core, fact::Fact},
@@ -21,7 +21,6 @@ use crate::{
     proxy::{Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
-    ui::Format,
     watch::Watcher,
 };
 
@@ -39,7 +38,12 @@ impl App {
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
         let audience = Audience::new();
-        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock, audience.clone());
+        let core = Core::new(plan.clone(), &store.exclusive());
+        let first = core.status();
+        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
+        let (status, status_seen) = watch::channel(Arc::new(first));
+        let wheel = Wheel { status: status_seen.clone(), inbox: inbox.clone() };
+        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel, audience.clone());
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
@@ -47,13 +51,9 @@ impl App {
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone(), audience.clone(), clock),
+            show::sink(lines, ears.clone(), log.clone(), audience.clone()),
         );
-        let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
-        let first = core.status();
-        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
-        let (status, status_now) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
@@ -61,7 +61,7 @@ impl App {
             look: Some(looks(inbox.clone())),
             waits_for: who_asks(programs.clone(), awaited.clone()),
             since: audience.since(),
-            numbers: audience.numbers(watcher.clone(), log.clone(), status_now),
+            numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
         let proxy = begin_proxy(&plan, &session, feeds).await?;
         let ports = Ports::new();
@@ -73,9 +73,9 @@ impl App {
             reload: options.reload,
             until: options.until,
             terminal: options.terminal,
-            colours: match options.format {
-                Format::Plain(Colour::Always) => Colours::Wanted,
-                Format::Plain(Colour::Never) | Format::Json => Colours::AsItIs,
+            colours: match options.picture.colour() {
+                Colour::Always => Colours::Wanted,
+                Colour::Never => Colours::AsItIs,
             },
             os_env: Arc::new(sys::environment()),
             session,
@@ -101,7 +101,13 @@ impl App {
             look: 0,
             leaving: Leaving::No,
         };
+        if let Some(proxy) = &app.proxy {
+            app.showing.count_requests(proxy.clone());
+        }
         app.recall();
+        for note in options.notes {
+            app.note(note.text, note.hint);
+        }
         app.greet(&strays);
         Ok((app, signals))
     }

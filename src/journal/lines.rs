@@ -1,12 +1,13 @@
 //! The last lines: what programs wrote, and what devloop said.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::millis;
 use crate::{
     escapes::strip_escapes,
-    model::{Line, RunId, Stream, Time},
+    model::{Line, RunId, Stream},
 };
 
 /// So many lines are kept ...
@@ -26,7 +27,7 @@ pub(super) struct Lines {
 #[derive(Debug)]
 struct Kept {
     version: u64,
-    at: Time,
+    at: Duration,
     voice: Voice,
     text: String,
 }
@@ -41,7 +42,7 @@ enum Voice {
 
 impl Lines {
     /// Of a program.
-    pub(super) fn add(&mut self, version: u64, at: Time, line: &Line) {
+    pub(super) fn add(&mut self, version: u64, at: Duration, line: &Line) {
         let voice = Voice::Program(line.source.clone(), line.run, line.stream);
         // Cut before it is read: a line may be a megabyte.
         let text = strip_escapes(cut(&line.text, 4 * LONGEST));
@@ -49,7 +50,7 @@ impl Lines {
     }
 
     /// Of devloop.
-    pub(super) fn say(&mut self, version: u64, at: Time, words: &str, tone: &'static str) {
+    pub(super) fn say(&mut self, version: u64, at: Duration, words: &str, tone: &'static str) {
         self.keep(Kept { version, at, voice: Voice::Own(tone), text: cut(words, LONGEST).to_owned() });
     }
 
@@ -63,16 +64,16 @@ impl Lines {
     }
 
     /// Those after this version, oldest first.
-    pub(super) fn since(&self, version: u64, clock: impl Fn(Time) -> f64) -> Vec<Value> {
+    pub(super) fn since(&self, version: u64) -> Vec<Value> {
         // Versions only grow, so the new ones are at the end.
         let from = self.kept.partition_point(|line| line.version <= version);
-        self.kept.range(from..).map(|line| line.json(&clock)).collect()
+        self.kept.range(from..).map(|line| line.json()).collect()
     }
 }
 
 impl Kept {
-    fn json(&self, clock: impl Fn(Time) -> f64) -> Value {
-        let (version, time, text) = (self.version, clock(self.at), &self.text);
+    fn json(&self) -> Value {
+        let (version, time, text) = (self.version, millis(self.at), &self.text);
         match &self.voice {
             Voice::Program(source, run, stream) => {
                 json!({ "n": version, "time": time, "source": &**source, "run": run, "stream": stream, "text": text })

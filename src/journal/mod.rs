@@ -12,16 +12,11 @@ use std::{
 use serde_json::{Value, json};
 
 use self::{lines::Lines, story::Stories};
-use crate::{
-    core::fact::Fact,
-    model::{Line, Time},
-};
+use crate::{core::fact::Fact, model::Line};
 
 /// The journal. Every method may be called from any thread and is quick.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Journal {
-    /// The time of day at the start of devloop.
-    zero: Duration,
     book: Mutex<Book>,
 }
 
@@ -34,13 +29,8 @@ struct Book {
 }
 
 impl Journal {
-    /// An empty one. `zero`: the time of day at the start of devloop, since 1970.
-    pub fn new(zero: Duration) -> Journal {
-        Journal { zero, book: Mutex::default() }
-    }
-
-    /// A fact was told; `words`: how, and in which tone.
-    pub fn fact(&self, at: Time, fact: &Fact, words: &str, tone: &'static str) {
+    /// A fact was told at this time of day, since 1970; `words`: how, and in which tone.
+    pub fn fact(&self, at: Duration, fact: &Fact, words: &str, tone: &'static str) {
         let mut book = self.book();
         book.version += 1;
         let version = book.version;
@@ -48,8 +38,8 @@ impl Journal {
         book.lines.say(version, at, words, tone);
     }
 
-    /// A program wrote a line.
-    pub fn line(&self, at: Time, line: &Line) {
+    /// A program wrote a line at this time of day, since 1970.
+    pub fn line(&self, at: Duration, line: &Line) {
         let mut book = self.book();
         book.version += 1;
         let version = book.version;
@@ -63,17 +53,21 @@ impl Journal {
         if book.version == version {
             return None;
         }
-        let clock = |at: Time| ((self.zero + at.since_start()).as_secs_f64() * 1_000_000.0).round() / 1_000.0;
         Some(json!({
             "version": book.version,
-            "revisions": book.stories.since(version, clock),
-            "lines": book.lines.since(version, clock),
+            "revisions": book.stories.since(version),
+            "lines": book.lines.since(version),
         }))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As JSON tells it: milliseconds since 1970.
+fn millis(at: Duration) -> f64 {
+    (at.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::millis;
 use crate::{
     core::fact::Fact,
-    model::{Revision, RunId, Time},
+    model::{Revision, RunId},
 };
 
 /// So many revisions are kept ...
@@ -33,7 +34,7 @@ struct Story {
     version: u64,
     files: Vec<String>,
     count: usize,
-    began: Time,
+    began: Duration,
     phases: Vec<Phase>,
 }
 
@@ -43,7 +44,7 @@ struct Phase {
     kind: &'static str,
     name: Arc<str>,
     run: Option<RunId>,
-    from: Time,
+    from: Duration,
     state: State,
     note: String,
 }
@@ -52,7 +53,7 @@ struct Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Running,
-    Over(Time, End),
+    Over(Duration, End),
 }
 
 /// How a phase ended.
@@ -68,7 +69,7 @@ enum End {
 
 impl Stories {
     /// A fact, in its place.
-    pub(super) fn tell(&mut self, version: u64, at: Time, fact: &Fact) {
+    pub(super) fn tell(&mut self, version: u64, at: Duration, fact: &Fact) {
         match fact {
             Fact::Saved { revision, files, count, settle_ms, .. } => {
                 let from = before(at, *settle_ms);
@@ -116,7 +117,7 @@ impl Stories {
     }
 
     /// The story of a revision; a new one begins with the first thing that is told of it.
-    fn story(&mut self, version: u64, began: Time, revision: Revision) -> &mut Story {
+    fn story(&mut self, version: u64, began: Duration, revision: Revision) -> &mut Story {
         let known = self.kept.iter().rposition(|story| story.revision == revision);
         let index = known.unwrap_or_else(|| {
             if self.kept.len() == MOST {
@@ -137,7 +138,7 @@ impl Stories {
     }
 
     /// Whatever this run is in the middle of is over.
-    fn end(&mut self, version: u64, run: RunId, at: Time, end: End, note: &str) {
+    fn end(&mut self, version: u64, run: RunId, at: Duration, end: End, note: &str) {
         let Some(story) = self.with_run(run) else { return };
         story.version = version;
         let running = story.phases.iter_mut().filter(|phase| phase.run == Some(run) && phase.state == State::Running);
@@ -149,7 +150,7 @@ impl Stories {
         }
     }
 
-    fn probing(&mut self, version: u64, run: RunId, service: &Arc<str>, at: Time) {
+    fn probing(&mut self, version: u64, run: RunId, service: &Arc<str>, at: Duration) {
         let why = self.with_run(run).and_then(|story| story.phases.last()).map(|phase| phase.note.clone());
         self.end(version, run, at, End::Good, "");
         let ended = |story: &&mut Story| story.phases.iter().any(|phase| phase.run == Some(run));
@@ -159,13 +160,13 @@ impl Stories {
     }
 
     /// Those that changed after this version, oldest first.
-    pub(super) fn since(&self, version: u64, clock: impl Fn(Time) -> f64) -> Vec<Value> {
-        self.kept.iter().filter(|story| story.version > version).map(|story| story.json(&clock)).collect()
+    pub(super) fn since(&self, version: u64) -> Vec<Value> {
+        self.kept.iter().filter(|story| story.version > version).map(|story| story.json()).collect()
     }
 }
 
 impl Story {
-    fn begin(&mut self, kind: &'static str, name: &Arc<str>, run: RunId, from: Time, note: &str) {
+    fn begin(&mut self, kind: &'static str, name: &Arc<str>, run: RunId, from: Duration, note: &str) {
         self.push(Phase {
             kind,
             name: name.clone(),
@@ -176,7 +177,7 @@ impl Story {
         });
     }
 
-    fn over(&mut self, kind: &'static str, name: &Arc<str>, (from, to): (Time, Time), end: End) {
+    fn over(&mut self, kind: &'static str, name: &Arc<str>, (from, to): (Duration, Duration), end: End) {
         let state = State::Over(to, end);
         self.push(Phase { kind, name: name.clone(), run: None, from, state, note: String::new() });
     }
@@ -188,34 +189,34 @@ impl Story {
         self.phases.push(phase);
     }
 
-    fn json(&self, clock: impl Fn(Time) -> f64) -> Value {
-        let phases: Vec<Value> = self.phases.iter().map(|phase| phase.json(&clock)).collect();
+    fn json(&self) -> Value {
+        let phases: Vec<Value> = self.phases.iter().map(|phase| phase.json()).collect();
         json!({
             "revision": self.revision, "files": self.files, "count": self.count,
-            "began": clock(self.began), "phases": phases,
+            "began": millis(self.began), "phases": phases,
         })
     }
 }
 
 impl Phase {
-    fn json(&self, clock: impl Fn(Time) -> f64) -> Value {
+    fn json(&self) -> Value {
         let (to, state) = match self.state {
             State::Running => (None, "running"),
-            State::Over(at, End::Good) => (Some(clock(at)), "good"),
-            State::Over(at, End::Failed) => (Some(clock(at)), "failed"),
-            State::Over(at, End::Cancelled) => (Some(clock(at)), "cancelled"),
-            State::Over(at, End::Void) => (Some(clock(at)), "void"),
-            State::Over(at, End::Kept) => (Some(clock(at)), "kept"),
+            State::Over(at, End::Good) => (Some(millis(at)), "good"),
+            State::Over(at, End::Failed) => (Some(millis(at)), "failed"),
+            State::Over(at, End::Cancelled) => (Some(millis(at)), "cancelled"),
+            State::Over(at, End::Void) => (Some(millis(at)), "void"),
+            State::Over(at, End::Kept) => (Some(millis(at)), "kept"),
         };
         json!({
             "kind": self.kind, "name": &*self.name, "run": self.run,
-            "from": clock(self.from), "to": to, "state": state, "note": self.note,
+            "from": millis(self.from), "to": to, "state": state, "note": self.note,
         })
     }
 }
 
 /// So many milliseconds earlier.
-fn before(at: Time, millis: f64) -> Time {
+fn before(at: Duration, millis: f64) -> Duration {
     let earlier = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
-    Time::from_start(at.since_start().saturating_sub(earlier))
+    at.saturating_sub(earlier)
 }

@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use super::{Journal, lines, story};
 use crate::{
     core::fact::{Fact, Times},
-    model::{Exit, Line, Report, Revision, RunId, Stream, Time},
+    model::{Exit, Line, Report, Revision, RunId, Stream},
 };
 
-fn at(millis: u64) -> Time {
-    Time::from_start(Duration::from_millis(millis))
+fn at(millis: u64) -> Duration {
+    Duration::from_millis(1_000 + millis)
 }
 
 fn journal(facts: &[(u64, Fact)]) -> Journal {
-    let journal = Journal::new(Duration::from_secs(1));
+    let journal = Journal::default();
     facts.iter().for_each(|(millis, fact)| journal.fact(at(*millis), fact, "said", "neutral"));
     journal
 }
@@ -121,7 +121,7 @@ fn only_what_is_new_is_told_again() {
 
 #[test]
 fn lines_are_kept_without_escapes_and_cut() {
-    let journal = Journal::new(Duration::ZERO);
+    let journal = Journal::default();
     let line = |text: String| Line { source: "api".into(), run: RunId(1), stream: Stream::Err, text };
     journal.line(at(5), &line("\u{1b}[31mred\u{1b}[0m ü".to_owned()));
     journal.line(at(6), &line("é".repeat(1_000_000)));
@@ -132,7 +132,7 @@ fn lines_are_kept_without_escapes_and_cut() {
 
 #[test]
 fn whatever_happens_the_journal_stays_small() {
-    let journal = Journal::new(Duration::ZERO);
+    let journal = Journal::default();
     let text: Arc<str> = "x".repeat(1_000).into();
     for number in 0..10_000 {
         let line = Line { source: "api".into(), run: RunId(1), stream: Stream::Out, text: text.to_string() };
