@@ -105,7 +105,7 @@ fn two_services_are_built_from_one_protocol() {
     if !have(&["go", "protoc"]) {
         return;
     }
-    let mut example = Example::up("two-services", &[50051]);
+    let mut example = Example::up("two-services", &[]);
     example.rest();
     example.answers("/", "hello from the shop, you");
     example.edit("shop/main.go", "hello from the shop", "good day");
