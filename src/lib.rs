@@ -15,6 +15,7 @@ pub mod plan;
 
 pub mod core;
 
+pub mod control;
 pub mod health;
 pub mod problems;
 pub mod process;

@@ -12,6 +12,7 @@ use super::{
     show::{self, Show},
 };
 use crate::{
+    control::Chronicle,
     core::{Core, fact::Fact},
     error::{Colour, Problem},
     plan::{Plan, Port},
@@ -39,12 +40,13 @@ impl App {
         let Show { showing, lines, ears } = show::begin(options.format, &plan, clock);
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
+        let chronicle = Chronicle::default();
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone()),
+            show::sink(lines, ears.clone(), log.clone(), chronicle.clone(), clock),
         );
         let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
@@ -91,12 +93,15 @@ impl App {
             inbox,
             happenings,
             showing,
+            chronicle,
+            control: None,
             looks: HashMap::new(),
             look: 0,
             leaving: Leaving::No,
         };
         app.recall();
-        app.greet(&strays);
+        let url = app.greet(&strays);
+        app.listen_to_commands(url);
         Ok((app, signals))
     }
 
@@ -111,8 +116,8 @@ impl App {
         }
     }
 
-    /// Tells where it listens and what was found at the start.
-    fn greet(&mut self, strays: &[Stray]) {
+    /// Tells where it listens and what was found at the start. Returns what to open in a browser.
+    fn greet(&mut self, strays: &[Stray]) -> Option<String> {
         for note in self.store.notes().to_vec() {
             self.note(note, None);
         }
@@ -133,9 +138,11 @@ impl App {
                     false => format!("http://{first}"),
                 };
                 let addresses = addresses.iter().map(ToString::to_string).collect();
-                self.tell(Fact::Listening { url, addresses });
+                self.tell(Fact::Listening { url: url.clone(), addresses });
+                return Some(url);
             }
         }
+        None
     }
 
     pub(super) fn note(&mut self, text: String, hint: Option<String>) {
@@ -184,7 +191,7 @@ pub(super) fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
 }
 
 /// How the proxy makes sure that the gates know of every save so far.
-fn looks(inbox: UnboundedSender<Happening>) -> Look {
+pub(super) fn looks(inbox: UnboundedSender<Happening>) -> Look {
     Arc::new(move || {
         let (done, wait) = oneshot::channel();
         _ = inbox.send(Happening::Look(done));

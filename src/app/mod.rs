@@ -2,13 +2,14 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` prints beside the loop.
+//! last words, `show` prints beside the loop, `steer` does what the control socket asks for.
 
 mod begin;
 mod carry;
 mod launch;
 mod report;
 mod show;
+mod steer;
 
 use std::{
     collections::HashMap,
@@ -23,6 +24,7 @@ use tokio::sync::{
 
 use self::{carry::Run, show::Showing};
 use crate::{
+    control::{Chronicle, Server, Wish},
     core::{
         Core,
         event::{Event, StopHow},
@@ -74,6 +76,8 @@ pub enum Ending {
     Good,
     /// Nothing was left to do, and something failed.
     Failed,
+    /// A person asked for it, from another terminal.
+    Stopped,
     /// A signal asked for it.
     Signal(i32),
     /// Another devloop runs in this project.
@@ -115,6 +119,8 @@ enum Happening {
     },
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
+    /// Somebody asks over the control socket.
+    Wish(Wish),
 }
 
 /// Who may not be held, for the proxy: the runs that each service's gate waits for.
@@ -149,6 +155,9 @@ struct App {
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
+    /// What was said, for whoever asks later.
+    chronicle: Chronicle,
+    control: Option<Server>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,
     look: u64,
@@ -239,6 +248,7 @@ impl App {
                 self.looks.insert(self.look, look);
                 self.watcher.look(self.look);
             }
+            Happening::Wish(wish) => self.wish(wish),
             Happening::Settled { ok } => {
                 let ending = if ok { Ending::Good } else { Ending::Failed };
                 self.ask_to_leave(ending, if ok { "everything is live" } else { "something has failed" });
@@ -338,6 +348,8 @@ impl App {
         self.session.end();
         _ = self.store.save();
         self.log.close();
+        // No new devloop may find our socket when we have let go of the project.
+        self.control = None;
         self.showing.end();
         ending
     }

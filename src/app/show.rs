@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{lock, stamp};
 use crate::{
+    control::Chronicle,
     core::fact::Fact,
     escapes::strip_escapes,
     health::Ear,
@@ -89,10 +90,18 @@ pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
 }
 
 /// What every line of every program goes through.
-pub(super) fn sink(lines: LineSender, ears: Ears, log: Log) -> impl Fn(Output) + Send + Sync + 'static {
+pub(super) fn sink(
+    lines: LineSender,
+    ears: Ears,
+    log: Log,
+    chronicle: Chronicle,
+    clock: Clock,
+) -> impl Fn(Output) + Send + Sync + 'static {
     move |output| {
         if let Output::Line(line) = &output {
             log.line(line);
+            let stamp = stamp(clock.now());
+            chronicle.line(stamp.at, stamp.unix, line);
             if let Some(ear) = lock(&ears).get(&line.run) {
                 ear.hear(&strip_escapes(&line.text));
             }

@@ -103,7 +103,7 @@ pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode
     }
     let ending = app::up(options(prepared));
     let exit = match ending {
-        Ending::Good => Exit::Good,
+        Ending::Good | Ending::Stopped => Exit::Good,
         Ending::Failed => Exit::Failed,
         Ending::Signal(signal) => Exit::Signal(u8::try_from(signal).unwrap_or_default()),
         Ending::AlreadyRunning(problem) => {
