@@ -43,6 +43,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(proxy.listen, Listen { host: None, port: 3000, written: false });
     assert_eq!((proxy.fresh, proxy.hold), (Duration::from_secs(5), Duration::from_secs(30)));
     assert!(proxy.enabled && proxy.reload && proxy.hosts.is_empty());
+    assert_eq!((proxy.record, proxy.record_bodies, proxy.server_timing), (500, false, false));
     assert_eq!(plan.watch.settle, Settle::Auto);
     let build = &plan.steps[0];
     assert_eq!((build.cancel, build.cache, build.timeout, build.generates), (true, Cache::Session, None, false));
@@ -384,6 +385,7 @@ proxy
   fresh        up to 5s after a save
   hold         30s, not counting a build that runs
   reload       pages are told to reload
+  record       the last 500 requests, shown at /.devloop/
 
 watch
   settle       auto

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use devloop::proxy::Recording;
 use proxy_support::{Stage, Wire, get};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -100,17 +101,21 @@ async fn a_request_through_the_proxy_beside_a_direct_one() {
     let addr = program();
     let stage = Stage::new().await;
     stage.open(addr);
+    // As `[proxy] record` has it by default.
+    let recording = Stage::with(|settings| settings.rules.recording = Recording { keep: 500, bodies: false }).await;
+    recording.open(addr);
     for connections in [1, 32] {
-        let (mut direct, mut through) = (Vec::new(), Vec::new());
+        let (mut direct, mut through, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             direct.push(measure(addr, connections).await);
             through.push(measure(stage.addr, connections).await);
+            recorded.push(measure(recording.addr, connections).await);
         }
-        for (name, mut rounds) in [("direct", direct), ("through devloop", through)] {
+        for (name, mut rounds) in [("direct", direct), ("through devloop", through), ("and recorded", recorded)] {
             rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
             let (rate, median) = rounds[ROUNDS / 2];
             println!("{connections:>3} connections, {name:<16} {rate:>9.0} requests/s, median {median:?}");
         }
     }
-    assert_eq!(stage.stats().refused, 0);
+    assert_eq!((stage.stats().refused, recording.stats().refused), (0, 0));
 }

@@ -17,7 +17,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -176,7 +176,13 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .services
         .iter()
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
-    Rules { hosts: plan.proxy.hosts.clone(), hold: plan.proxy.hold, services: services.collect() }
+    Rules {
+        hosts: plan.proxy.hosts.clone(),
+        hold: plan.proxy.hold,
+        services: services.collect(),
+        recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
+        server_timing: plan.proxy.server_timing,
+    }
 }
 
 /// Ports that are never given to instances: the proxy's, and those that services have fixed.

@@ -173,6 +173,10 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
             place.span.clone(),
         );
     }
+    if let (Some(0), Some(At { value: true, span })) = (written.record, &written.record_bodies) {
+        let problem = Problem::new("`record_bodies` has no effect: with `record = 0` no request is remembered");
+        report.problem(problem.hint("leave `record` out, or say how many requests are remembered"), span.clone());
+    }
     let hosts = written.hosts.iter().flat_map(|hosts| &hosts.value).map(|host| host.value.to_lowercase());
     Proxy {
         enabled: written.enabled.unwrap_or(default.enabled),
@@ -181,6 +185,9 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         fresh: written.fresh.unwrap_or(default.fresh),
         hold: written.hold.unwrap_or(default.hold),
         reload: written.reload.unwrap_or(default.reload),
+        record: written.record.unwrap_or(default.record),
+        record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
+        server_timing: written.server_timing.unwrap_or(default.server_timing),
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) const STOP_SIGNAL: i32 = 15;
 /// Where the proxy listens.
 const PROXY_PORT: u16 = 3000;
 
+/// How many of the last requests the proxy remembers.
+const RECORD: u16 = 500;
+
 pub(super) fn watch() -> Watch {
     Watch { ignore: Globs::default(), settle: Settle::Auto, backend: Backend::Auto }
 }
@@ -31,6 +34,9 @@ pub(super) fn proxy() -> Proxy {
         fresh: FRESH,
         hold: HOLD,
         reload: true,
+        record: RECORD,
+        record_bodies: false,
+        server_timing: false,
     }
 }
 

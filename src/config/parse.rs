@@ -22,7 +22,8 @@ use crate::{
 
 const ROOT: &[&str] = &["watch", "step", "service", "proxy"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
-const PROXY: &[&str] = &["listen", "hosts", "fresh", "hold", "reload", "enabled"];
+const PROXY: &[&str] =
+    &["listen", "hosts", "fresh", "hold", "reload", "record", "record_bodies", "server_timing", "enabled"];
 const STEP: &[&str] = &[
     "name",
     "run",
@@ -234,7 +235,25 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
         reload: table.boolean(report, "reload"),
+        record: record(report, table),
+        record_bodies: table
+            .boolean(report, "record_bodies")
+            .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
+        server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
+    }
+}
+
+fn record(report: &mut Report, table: &Table<'_, '_>) -> Option<u16> {
+    let value = table.get("record")?;
+    match value.get_ref() {
+        DeValue::Integer(_) => number(report, "record", value, 0..10_001),
+        other => {
+            let problem = Problem::new(format!("`record` must be a number, not {}", kind(other)));
+            let hint = "so many of the last requests are remembered, such as `500`; `0`: none";
+            report.problem(problem.hint(hint), value.span());
+            None
+        }
     }
 }
 

@@ -204,6 +204,15 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     text.entry("fresh", fresh);
     text.entry("hold", format!("{}, not counting a build that runs", time(proxy.hold)));
     text.entry("reload", if proxy.reload { "pages are told to reload" } else { "off" });
+    let bodies = if proxy.record_bodies { ", with their bodies" } else { "" };
+    let record = match proxy.record {
+        0 => "off".to_owned(),
+        count => format!("the last {count} requests{bodies}, shown at /.devloop/"),
+    };
+    text.entry("record", record);
+    if proxy.server_timing {
+        text.entry("timing", "answers carry Server-Timing");
+    }
 }
 
 fn describe_watch(text: &mut Text, plan: &Plan) {

@@ -86,6 +86,12 @@ pub struct Proxy {
     pub hold: Duration,
     /// Whether pages are told to reload.
     pub reload: bool,
+    /// So many of the last requests are remembered for `/.devloop/`; 0: none.
+    pub record: u16,
+    /// Whether the first 64 KiB of their bodies are, too.
+    pub record_bodies: bool,
+    /// Whether answers say in `Server-Timing` where their time went.
+    pub server_timing: bool,
 }
 
 /// `listen`

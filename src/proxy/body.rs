@@ -17,6 +17,8 @@ use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
 };
 
+use super::records::Tap;
+
 /// Bytes that reach a socket of ours although nobody reads them, whatever its window is.
 const UNSEEN: u64 = 16 * 1024;
 
@@ -54,6 +56,8 @@ pub(super) enum Upload {
     Empty,
     /// It comes from the client.
     Streamed(Arc<Mutex<Source>>),
+    /// It is here, for any number of attempts.
+    Given(Bytes),
 }
 
 /// What an upload is made of.
@@ -61,6 +65,7 @@ pub(super) struct Source {
     incoming: Incoming,
     kept: Kept,
     budget: Arc<Budget>,
+    tap: Option<Arc<Tap>>,
     attempt: u32,
     client: ClientSide,
 }
@@ -83,6 +88,8 @@ enum ClientSide {
 pub(super) enum UploadBody {
     /// Nothing.
     Empty,
+    /// All of it, in one piece.
+    Given(Option<Bytes>),
     /// First what is kept, then what comes.
     Streamed {
         /// Shared with the attempts to come.
@@ -117,20 +124,29 @@ impl fmt::Display for UploadError {
 impl std::error::Error for UploadError {}
 
 impl Upload {
-    /// Of a body that nothing has been read of.
-    pub(super) fn new(incoming: Incoming, budget: &Arc<Budget>) -> Upload {
+    /// A body that is known already.
+    pub(super) fn given(body: Bytes) -> Upload {
+        if body.is_empty() { Upload::Empty } else { Upload::Given(body) }
+    }
+
+    /// Of a body that nothing has been read of; `tap`: where it is counted.
+    pub(super) fn new(incoming: Incoming, budget: &Arc<Budget>, tap: impl FnOnce() -> Option<Arc<Tap>>) -> Upload {
         if incoming.is_end_stream() {
             return Upload::Empty;
         }
         let kept = Kept::All { pieces: Vec::new(), bytes: 0, trailers: None };
         let budget = Arc::clone(budget);
-        let source = Source { incoming, kept, budget, attempt: 0, client: ClientSide::Sending };
+        let source = Source { incoming, kept, budget, tap: tap(), attempt: 0, client: ClientSide::Sending };
         Upload::Streamed(Arc::new(Mutex::new(source)))
     }
 
     /// The body for one more attempt; none if what has been read of it is lost. Ends earlier attempts.
     pub(super) fn attempt(&self) -> Option<UploadBody> {
-        let Upload::Streamed(shared) = self else { return Some(UploadBody::Empty) };
+        let shared = match self {
+            Upload::Empty => return Some(UploadBody::Empty),
+            Upload::Given(body) => return Some(UploadBody::Given(Some(body.clone()))),
+            Upload::Streamed(shared) => shared,
+        };
         let mut source = lock(shared);
         if matches!(source.kept, Kept::Lost) {
             return None;
@@ -145,7 +161,7 @@ impl Upload {
     /// takes in by itself.
     pub(super) fn hides_the_end(&self) -> bool {
         match self {
-            Upload::Empty => false,
+            Upload::Empty | Upload::Given(_) => false,
             Upload::Streamed(source) => lock(source).incoming.size_hint().upper().is_none_or(|left| left > UNSEEN),
         }
     }
@@ -153,7 +169,7 @@ impl Upload {
     /// Whether all of it has been read from the client.
     pub(super) fn is_read(&self) -> bool {
         match self {
-            Upload::Empty => true,
+            Upload::Empty | Upload::Given(_) => true,
             Upload::Streamed(source) => lock(source).incoming.is_end_stream(),
         }
     }
@@ -161,7 +177,7 @@ impl Upload {
     /// Whether reading it has failed.
     pub(super) fn client_broke_off(&self) -> bool {
         match self {
-            Upload::Empty => false,
+            Upload::Empty | Upload::Given(_) => false,
             Upload::Streamed(source) => lock(source).client == ClientSide::Broken,
         }
     }
@@ -206,6 +222,9 @@ impl Source {
             }
             Some(Ok(frame)) => {
                 if let Some(piece) = frame.data_ref() {
+                    if let Some(tap) = &self.tap {
+                        tap.see(piece);
+                    }
                     self.keep(piece);
                 } else if let (Some(read), Kept::All { trailers, .. }) = (frame.trailers_ref(), &mut self.kept) {
                     *trailers = Some(read.clone());
@@ -233,7 +252,11 @@ impl Body for UploadBody {
     type Error = UploadError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let UploadBody::Streamed { source, attempt, next, ended } = self.get_mut() else { return Poll::Ready(None) };
+        let (source, attempt, next, ended) = match self.get_mut() {
+            UploadBody::Empty => return Poll::Ready(None),
+            UploadBody::Given(body) => return Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            UploadBody::Streamed { source, attempt, next, ended } => (source, attempt, next, ended),
+        };
         let mut source = lock(source);
         if source.attempt != *attempt {
             return Poll::Ready(Some(Err(UploadError::Superseded)));
@@ -258,7 +281,11 @@ impl Body for UploadBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let UploadBody::Streamed { source, next, ended, .. } = self else { return true };
+        let (source, next, ended) = match self {
+            UploadBody::Empty => return true,
+            UploadBody::Given(body) => return body.is_none(),
+            UploadBody::Streamed { source, next, ended, .. } => (source, next, ended),
+        };
         let source = lock(source);
         let kept_is_read = match &source.kept {
             Kept::All { pieces, trailers, .. } => *next >= pieces.len() && trailers.is_none(),
@@ -268,7 +295,13 @@ impl Body for UploadBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let UploadBody::Streamed { source, next, .. } = self else { return SizeHint::with_exact(0) };
+        let (source, next) = match self {
+            UploadBody::Empty => return SizeHint::with_exact(0),
+            UploadBody::Given(body) => {
+                return SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64));
+            }
+            UploadBody::Streamed { source, next, .. } => (source, next),
+        };
         let source = lock(source);
         let kept: usize = match &source.kept {
             Kept::All { pieces, .. } => pieces.iter().skip(*next).map(Bytes::len).sum(),

@@ -15,7 +15,8 @@ use super::{lookout::Nth, peers::Peers, wire::hung_up};
 /// A client's connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    stream: Arc<TcpStream>,
+    /// None: devloop itself asks, and waits.
+    stream: Option<Arc<TcpStream>>,
     /// Our end.
     pub(super) local: SocketAddr,
     /// Its end.
@@ -38,10 +39,23 @@ impl Client {
     /// Of an accepted connection.
     pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr) -> Client {
         Client {
-            stream,
+            stream: Some(stream),
             local,
             peer,
             pid: OnceCell::new(),
+            http_10: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
+        }
+    }
+
+    /// devloop itself, sending a request again.
+    pub(super) fn nobody() -> Client {
+        let none = SocketAddr::from(([0, 0, 0, 0], 0));
+        Client {
+            stream: None,
+            local: none,
+            peer: none,
+            pid: OnceCell::new_with(Some(None)),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
         }
@@ -59,6 +73,7 @@ impl Client {
 
     /// Resolves when it has left.
     pub(super) async fn left(&self, peers: &Peers, sight: Sight) {
+        let Some(stream) = &self.stream else { return std::future::pending().await };
         let hidden = async {
             match sight {
                 Sight::Clear => std::future::pending().await,
@@ -66,7 +81,7 @@ impl Client {
             }
         };
         tokio::select! {
-            () = hung_up(&self.stream) => {}
+            () = hung_up(stream) => {}
             () = hidden => {}
         }
     }
@@ -83,9 +98,9 @@ impl Client {
 
     /// The connection has failed. Where its end would look like the end of an answer it is reset.
     pub(super) fn broke_off(&self) {
-        if self.http_10.load(Ordering::Relaxed) {
+        if let (true, Some(stream)) = (self.http_10.load(Ordering::Relaxed), &self.stream) {
             // Where it cannot be set the connection is over already.
-            let _ = self.stream.set_zero_linger();
+            let _ = stream.set_zero_linger();
         }
     }
 }

@@ -23,6 +23,7 @@ use super::{
     headers::{self, Local, MOST_HOPS, Origin, Upgrade, for_app, hops, origin_form, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
+    records::Seen,
     refusal::{Refusal, Setting},
     route::route,
     shared::{Known, Shared},
@@ -80,21 +81,20 @@ async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
     mut request: Request<Incoming>,
-) -> Result<Response<Answer>, Drop> {
+) -> Result<Response<Seen>, Drop> {
     let known = shared.known();
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
-        Err(refusal) => return refuse(&shared, &refusal, request.headers(), None),
+        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
     if request.uri().path().starts_with(own::PREFIX) {
-        return match own::answer(&shared, request.method(), request.uri(), request.headers()) {
-            Ok(response) => Ok(response),
-            Err(refusal) => refuse(&shared, &refusal, request.headers(), None),
-        };
+        let answered = own::answer(&shared, request.method(), request.uri(), request.headers());
+        return own_answer(answered.or_else(|refusal| refuse(&shared, &refusal, request.headers(), None)));
     }
     let Some(desk) = route(&known.routes, &name).map(|index| Arc::clone(&known.desks[index])) else {
-        return refuse(&shared, &Refusal::NoService, request.headers(), None);
+        return own_answer(refuse(&shared, &Refusal::NoService, request.headers(), None));
     };
+    let (recording, server_timing) = (known.recording, known.server_timing);
     drop(known);
     desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     if request.version() == Version::HTTP_10 {
@@ -104,16 +104,36 @@ async fn answer(
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(&client, &mut head, &asked);
-    let upload = Upload::new(body, &shared.budget);
-    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client };
-    match forward(&shared, &desk, &mut journey).await {
+    let came = shared.clock.now();
+    let mut trail = shared.records.begin(recording, came, (&desk.name, &head.method, &head.uri), None);
+    let upload = Upload::new(body, &shared.budget, || trail.tap());
+    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client, came, held: None, trail };
+    let arrival = match forward(&shared, &desk, &mut journey).await {
         Ok(response) => Ok(response),
         Err(Unanswered::Left) => Err(Drop),
         Err(Unanswered::Refused(refusal)) => {
             desk.tally.refused.fetch_add(1, Ordering::Relaxed);
             refuse(&shared, &refusal, &journey.head.headers, Some(&desk))
         }
+    };
+    let Journey { head, held, trail, .. } = journey;
+    match arrival {
+        Ok(mut response) => {
+            if server_timing {
+                headers::time(response.headers_mut(), held, shared.clock.now().since(came));
+            }
+            Ok(trail.answered(shared.clock, head.headers, response))
+        }
+        Err(dropped) => {
+            trail.unanswered(shared.clock, head.headers);
+            Err(dropped)
+        }
     }
+}
+
+/// An answer of devloop's own: nobody keeps a record of it.
+fn own_answer(response: Result<Response<Answer>, Drop>) -> Result<Response<Seen>, Drop> {
+    response.map(|response| response.map(Seen::unrecorded))
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.

@@ -6,6 +6,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
     task::Context,
+    time::Duration,
 };
 
 use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
@@ -21,14 +22,18 @@ use super::{
     instance::draining,
     pool::Upstream,
     queue::Permit,
+    records::Trail,
     refusal::Refusal,
     shared::Shared,
     tunnel::{Protocol, Tunnel},
 };
-use crate::model::Time;
+use crate::{
+    core::gate::Gate,
+    model::{Revision, RunId, Time},
+};
 
 /// A released request gives its share back after this time even if it is not answered: it may be a long poll.
-const LONGEST_SHARE: std::time::Duration = std::time::Duration::from_millis(500);
+const LONGEST_SHARE: Duration = Duration::from_millis(500);
 
 /// A request on its way.
 pub(super) struct Journey {
@@ -42,6 +47,12 @@ pub(super) struct Journey {
     pub(super) local: Local,
     /// Who sent it.
     pub(super) client: Arc<Client>,
+    /// When it came.
+    pub(super) came: Time,
+    /// How long it then waited until it was let in for the first time.
+    pub(super) held: Option<Duration>,
+    /// What it leaves behind.
+    pub(super) trail: Trail,
 }
 
 /// How it ended: with a program's answer, or without.
@@ -100,6 +111,8 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         let run = admission.instance.run;
         let permit = admission.permit.take();
         let released = shared.clock.now();
+        journey.held.get_or_insert(released.since(journey.came));
+        journey.trail.let_in(released, run, || revision(shared, desk, run), admission.stale.as_ref());
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
@@ -144,6 +157,14 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
             Sent::Unanswered(why) => return Err(Unanswered::Refused(Refusal::Died(cannot_repeat(journey, &why)))),
         }
         reuse = Reuse::Fresh;
+    }
+}
+
+/// What this instance was made from, as the gate says.
+fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
+    match shared.gates.borrow().of(&desk.name) {
+        Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
+        _ => None,
     }
 }
 

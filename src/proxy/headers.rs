@@ -1,6 +1,6 @@
 //! What happens to the head of a message on its way through (RFC 9110 section 7.6, RFC 9112 section 6). Pure.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use hyper::{
     HeaderMap, Method, Uri,
@@ -9,6 +9,8 @@ use hyper::{
 
 /// Counts how often a request has passed a devloop.
 pub(super) const HOPS: HeaderName = HeaderName::from_static("x-devloop-hops");
+/// Where the time of an answer went.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Why an answer is out of date.
 pub(super) const STALE: HeaderName = HeaderName::from_static("x-devloop-stale");
 /// Why devloop answered itself.
@@ -46,6 +48,20 @@ pub(super) enum Upgrade {
     WebSocket,
     /// Anything else; the value of `Upgrade`.
     Other(HeaderValue),
+}
+
+/// Tells where the time of an answer went: how long its request was `held`, and how long the program took. What the
+/// program says about its own time stays.
+pub(super) fn time(headers: &mut HeaderMap, held: Option<Duration>, until_head: Duration) {
+    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+    let said = match held {
+        Some(held) => {
+            let app = until_head.saturating_sub(held);
+            format!("devloop-held;dur={:.1}, devloop-app;dur={:.1}", millis(held), millis(app))
+        }
+        None => format!("devloop-held;dur={:.1}", millis(until_head)),
+    };
+    headers.append(SERVER_TIMING, line(&said));
 }
 
 /// Whether the head of a request is one that devloop cannot pass on without guessing; why.

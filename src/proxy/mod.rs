@@ -2,7 +2,8 @@
 //!
 //! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `route`, `own`), `desk` lets in or holds
 //! (`gate`, `queue`, `admission`), `forward` sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes
-//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`).
+//! back (`download`, `sse`, `tunnel`, `frames`) or is devloop's own (`refusal`, `pages`, `events`). `records` remembers
+//! what went through.
 
 mod settings;
 
@@ -33,7 +34,10 @@ mod frames;
 mod sse;
 mod tunnel;
 
+mod records;
+
 mod events;
+mod inspect;
 mod own;
 mod pages;
 mod refusal;
@@ -46,7 +50,9 @@ use std::{
 
 use tokio::task::JoinSet;
 
-pub use self::settings::{Caller, Feeds, Limits, Look, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor};
+pub use self::settings::{
+    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+};
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
 

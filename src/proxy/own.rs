@@ -1,4 +1,4 @@
-//! `/.devloop/` on the proxy's port: the status and the events. Nothing here changes anything.
+//! `/.devloop/` on the proxy's port: the status, the events, and what `inspect` shows. Nothing here steers devloop.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::{
     download::Answer,
     events::tell,
     headers::REASON,
+    inspect,
     refusal::{Refusal, text},
     shared::Shared,
 };
@@ -29,15 +30,12 @@ pub(super) fn answer(
     headers: &HeaderMap,
 ) -> Result<Response<Answer>, Refusal> {
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    if !matches!(path, "status" | "events") {
-        return Err(Refusal::Unknown);
-    }
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return Err(Refusal::Method);
-    }
+    let reading = matches!(*method, Method::GET | Method::HEAD);
     let mut response = match path {
+        "status" | "events" if !reading => return Err(Refusal::Method),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
-        _ => events(shared, method, uri, headers)?,
+        "events" => events(shared, method, uri, headers)?,
+        _ => inspect::answer(shared, method, path, uri, headers)?,
     };
     let headers = response.headers_mut();
     headers.insert(REASON, HeaderValue::from_static("own"));
@@ -63,7 +61,7 @@ fn events(shared: &Arc<Shared>, method: &Method, uri: &Uri, headers: &HeaderMap)
 }
 
 /// Browsers say where a request comes from, in one field or the other; who says nothing is no browser.
-fn same_origin(headers: &HeaderMap) -> bool {
+pub(super) fn same_origin(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site");
     if site.is_some_and(|site| site != "same-origin" && site != "none") {
         return false;
@@ -75,10 +73,14 @@ fn same_origin(headers: &HeaderMap) -> bool {
     after_scheme.is_some_and(|named| named.eq_ignore_ascii_case(host))
 }
 
-/// Compares without stopping at the first difference.
-fn token_is_right(uri: &Uri, token: &str) -> bool {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    let Some(given) = pairs.filter_map(|pair| pair.strip_prefix("token=")).next() else { return false };
+/// The token in the query.
+pub(super) fn token_is_right(uri: &Uri, token: &str) -> bool {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    pairs.find_map(|pair| pair.strip_prefix("token=")).is_some_and(|given| is_token(given, token))
+}
+
+/// Whether this is the token. Compares without stopping at the first difference.
+pub(super) fn is_token(given: &str, token: &str) -> bool {
     let differences = given.bytes().zip(token.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
     !token.is_empty() && given.len() == token.len() && differences == 0
 }

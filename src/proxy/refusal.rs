@@ -49,6 +49,8 @@ pub(super) enum Refusal {
     Unknown,
     /// A method that a page of devloop does not have.
     Method,
+    /// A method that an action does not have.
+    PostOnly,
     /// No right to listen to events.
     Forbidden,
 }
@@ -89,7 +91,7 @@ impl Refusal {
             Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::NoService | Refusal::Unknown => StatusCode::NOT_FOUND,
-            Refusal::Connect | Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -107,7 +109,7 @@ impl Refusal {
             Refusal::Malformed(_) => "bad-request",
             Refusal::Loop => "loop",
             Refusal::NoService => "no-service",
-            Refusal::Connect | Refusal::Method => "method-not-allowed",
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => "method-not-allowed",
             Refusal::Closing => "closing",
             Refusal::Unknown => "not-found",
             Refusal::Forbidden => "forbidden",
@@ -138,9 +140,10 @@ impl Refusal {
             Refusal::NoService => Report::new("no service of this project has a port"),
             Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
             Refusal::Closing => Report::new("devloop is ending"),
-            Refusal::Unknown => Report::new("nothing is here; devloop has `/.devloop/status` and `/.devloop/events`"),
+            Refusal::Unknown => Report::new("nothing is here; devloop has a page at `/.devloop/`"),
             Refusal::Method => Report::new("only GET and HEAD are answered here"),
-            Refusal::Forbidden => Report::new("only this project's own pages may listen to its events"),
+            Refusal::PostOnly => Report::new("only POST is answered here"),
+            Refusal::Forbidden => Report::new("only devloop's own pages may see this"),
         }
     }
 
@@ -178,6 +181,7 @@ impl Refusal {
             Refusal::TooMany | Refusal::Closing => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::PostOnly => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
             Refusal::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Refusal::Connect => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
             _ => {}

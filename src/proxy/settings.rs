@@ -30,6 +30,19 @@ pub struct Rules {
     pub hold: Duration,
     /// The services, in the plan's order.
     pub services: Vec<ServiceRoute>,
+    /// What is remembered of requests.
+    pub recording: Recording,
+    /// Whether answers say in `Server-Timing` where their time went.
+    pub server_timing: bool,
+}
+
+/// What is remembered of requests; by default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// So many of the last ones; 0: none.
+    pub keep: u16,
+    /// With the first 64 KiB of their bodies.
+    pub bodies: bool,
 }
 
 /// A service as the router sees it.

@@ -17,9 +17,13 @@ use super::{
     instance::Instances,
     lookout::Lookout,
     peers::Peers,
-    settings::{Feeds, Limits, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    records::{Records, replay::Armed},
+    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
-use crate::{core::gate::Gates, sys::Clock};
+use crate::{
+    core::gate::Gates,
+    sys::{Clock, unix_time},
+};
 
 /// Whether the proxy goes on. Open => Closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(super) struct Shared {
     pub(super) held: AtomicUsize,
     pub(super) connections: AtomicU64,
     pub(super) life: watch::Sender<Life>,
+    pub(super) records: Arc<Records>,
+    pub(super) armed: Armed,
     known: RwLock<Arc<Known>>,
 }
 
@@ -55,6 +61,8 @@ pub(super) struct Shared {
 pub(super) struct Known {
     pub(super) hosts: Vec<String>,
     pub(super) hold: Duration,
+    pub(super) recording: Recording,
+    pub(super) server_timing: bool,
     pub(super) routes: Vec<ServiceRoute>,
     /// One for each route.
     pub(super) desks: Vec<Arc<Desk>>,
@@ -80,6 +88,8 @@ impl Shared {
             held: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
             life: watch::Sender::new(Life::Open),
+            records: Arc::new(Records::new(unix_time())),
+            armed: Armed::default(),
             known: RwLock::new(Arc::new(Known::new(settings.rules, &[]))),
         }
     }
@@ -91,6 +101,9 @@ impl Shared {
 
     /// New rules; a service that stays keeps its line.
     pub(super) fn learn(&self, rules: Rules) {
+        if rules.recording.keep == 0 {
+            self.records.clear();
+        }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Arc::new(Known::new(rules, &known.desks));
     }
@@ -120,6 +133,13 @@ impl Known {
             kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&route.name))))
         };
         let desks = rules.services.iter().map(desk).collect();
-        Known { hosts: rules.hosts, hold: rules.hold, routes: rules.services, desks }
+        Known {
+            hosts: rules.hosts,
+            hold: rules.hold,
+            recording: rules.recording,
+            server_timing: rules.server_timing,
+            routes: rules.services,
+            desks,
+        }
     }
 }

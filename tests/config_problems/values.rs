@@ -565,3 +565,57 @@ env_files = ["web"]"#;
   |              ^^^^^"#;
     assert_eq!(problem_of(toml), message);
 }
+
+#[test]
+fn the_number_of_remembered_requests_has_bounds() {
+    let toml = r#"[proxy]
+record = 20000
+
+[[service]]
+name = "api"
+run = "x""#;
+    let message = r#"error: `record` must be from 0 to 10000, not 20000
+ --> dev.toml:2:10
+  |
+2 | record = 20000
+  |          ^^^^^
+"#;
+    assert_eq!(problem_of(toml), message.trim_end());
+}
+
+#[test]
+fn the_number_of_remembered_requests_is_a_number() {
+    let toml = r#"[proxy]
+record = true
+
+[[service]]
+name = "api"
+run = "x""#;
+    let message = r#"error: `record` must be a number, not `true`
+ --> dev.toml:2:10
+  |
+2 | record = true
+  |          ^^^^
+  |
+  = hint: so many of the last requests are remembered, such as `500`; `0`: none"#;
+    assert_eq!(problem_of(toml), message);
+}
+
+#[test]
+fn bodies_of_requests_that_are_not_remembered_cannot_be_remembered() {
+    let toml = r#"[proxy]
+record = 0
+record_bodies = true
+
+[[service]]
+name = "api"
+run = "x""#;
+    let message = r#"error: `record_bodies` has no effect: with `record = 0` no request is remembered
+ --> dev.toml:3:1
+  |
+3 | record_bodies = true
+  | ^^^^^^^^^^^^^
+  |
+  = hint: leave `record` out, or say how many requests are remembered"#;
+    assert_eq!(problem_of(toml), message);
+}

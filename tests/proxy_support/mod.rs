@@ -69,7 +69,7 @@ pub fn settings() -> Settings {
 
 pub fn rules(services: &[&str]) -> Rules {
     let services = services.iter().map(|name| ServiceRoute { name: Arc::from(*name), has_port: true }).collect();
-    Rules { hosts: Vec::new(), hold: Duration::from_secs(30), services }
+    Rules { hold: Duration::from_secs(30), services, ..Rules::default() }
 }
 
 impl Stage {

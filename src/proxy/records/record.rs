@@ -1,0 +1,159 @@
+//! One request that went through, or is on its way. Only its progress changes.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::{HeaderMap, Method, StatusCode, Uri};
+use tokio::task::AbortHandle;
+
+use crate::model::{Revision, RunId, Time};
+
+/// One request.
+pub(in crate::proxy) struct Record {
+    /// From 1, in the order in which they came.
+    pub(in crate::proxy) number: u64,
+    /// Whose gate it came to.
+    pub(in crate::proxy) service: Arc<str>,
+    pub(super) method: Method,
+    pub(super) target: Uri,
+    pub(super) came: Time,
+    /// The record that it repeats.
+    pub(super) replays: Option<u64>,
+    version: AtomicU64,
+    weight: AtomicUsize,
+    progress: Mutex<Progress>,
+    /// The task that sends it again after every swap.
+    again: Mutex<Option<AbortHandle>>,
+}
+
+/// How far it has come. Waiting => Working => Answering => (Done | BrokenOff).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::proxy) enum Stage {
+    /// At the gate.
+    #[default]
+    Waiting,
+    /// An instance has it.
+    Working,
+    /// The head of the answer has passed.
+    Answering,
+    /// It has been answered completely.
+    Done,
+    /// It has not; why.
+    BrokenOff(&'static str),
+}
+
+/// What is known of it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::proxy) struct Progress {
+    pub(in crate::proxy) stage: Stage,
+    /// From its arrival until it was let in for the first time; until its end if it was not.
+    pub(super) held: Option<Duration>,
+    /// From its arrival until the head of its answer.
+    pub(super) first: Option<Duration>,
+    /// From its arrival until its end.
+    pub(super) took: Option<Duration>,
+    /// How often it was let in to an instance.
+    pub(super) attempts: u32,
+    /// The last of these instances.
+    pub(in crate::proxy) run: Option<RunId>,
+    pub(super) revision: Option<Revision>,
+    pub(super) stale: Option<Arc<str>>,
+    pub(in crate::proxy) status: Option<StatusCode>,
+    /// The request's head as the program got it.
+    pub(super) asked: HeaderMap,
+    pub(super) answered: HeaderMap,
+    pub(super) asked_body: Kept,
+    pub(super) answered_body: Kept,
+}
+
+/// What is known of a body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    /// Its length so far.
+    pub(super) bytes: u64,
+    /// Its first bytes, where they are kept.
+    pub(super) start: Vec<u8>,
+}
+
+impl Kept {
+    /// Whether all of it is kept.
+    pub(super) fn is_whole(&self) -> bool {
+        self.bytes == self.start.len() as u64
+    }
+
+    /// One more piece, of which at most `limit` bytes in all are kept.
+    pub(super) fn add(&mut self, piece: &[u8], limit: usize) {
+        self.bytes += piece.len() as u64;
+        let room = limit.saturating_sub(self.start.len()).min(piece.len());
+        self.start.extend_from_slice(&piece[..room]);
+    }
+}
+
+impl Record {
+    pub(super) fn new(
+        number: u64,
+        came: Time,
+        (service, method, target): (&Arc<str>, &Method, &Uri),
+        replays: Option<u64>,
+    ) -> Record {
+        Record {
+            number,
+            service: Arc::clone(service),
+            method: method.clone(),
+            target: target.clone(),
+            came,
+            replays,
+            version: AtomicU64::new(0),
+            weight: AtomicUsize::new(0),
+            progress: Mutex::default(),
+            again: Mutex::default(),
+        }
+    }
+
+    /// How far it has come.
+    pub(in crate::proxy) fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn changed(&self, version: u64) {
+        self.version.store(version, Ordering::Release);
+    }
+
+    /// Bytes in memory that it holds beside itself, as they were weighed; 0 before.
+    pub(super) fn weight(&self) -> usize {
+        self.weight.load(Ordering::Acquire)
+    }
+
+    /// Weighs it.
+    pub(super) fn weigh(&self) -> usize {
+        let weight = self.bytes();
+        self.weight.store(weight, Ordering::Release);
+        weight
+    }
+
+    fn bytes(&self) -> usize {
+        let progress = self.progress();
+        let heads = [&progress.asked, &progress.answered];
+        let fields = heads.iter().flat_map(|head| head.iter());
+        let heads: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        heads + progress.asked_body.start.len() + progress.answered_body.start.len()
+    }
+
+    pub(super) fn again(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is sent again after every swap.
+    pub(super) fn is_armed(&self) -> bool {
+        self.again().as_ref().is_some_and(|task| !task.is_finished())
+    }
+}

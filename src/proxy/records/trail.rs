@@ -1,0 +1,161 @@
+//! What a request leaves behind on its way through the proxy. Without recording it is empty and costs nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::{
+    Records, Seen,
+    record::{Kept, Progress, Record, Stage},
+};
+use crate::{
+    model::{Revision, RunId, Time},
+    proxy::download::Answer,
+    sys::Clock,
+};
+
+/// The trail of one request. Dropped before its end, the client has left.
+pub(in crate::proxy) struct Trail(Option<Way>);
+
+struct Way {
+    records: Arc<Records>,
+    record: Arc<Record>,
+    /// Of each body.
+    keep: usize,
+    upload: Option<Arc<Tap>>,
+}
+
+/// Counts the body of a request while it passes.
+#[derive(Debug)]
+pub(in crate::proxy) struct Tap {
+    keep: usize,
+    kept: Mutex<Kept>,
+}
+
+impl Tap {
+    /// A piece that passes for the first time.
+    pub(in crate::proxy) fn see(&self, piece: &[u8]) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).add(piece, self.keep);
+    }
+
+    fn kept(&self) -> Kept {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Trail {
+    /// Of a request that is not recorded.
+    pub(in crate::proxy) fn none() -> Trail {
+        Trail(None)
+    }
+
+    pub(super) fn new(records: Arc<Records>, record: Arc<Record>, keep: usize) -> Trail {
+        Trail(Some(Way { records, record, keep, upload: None }))
+    }
+
+    /// Where its body is to be counted; none if nobody wants to know.
+    pub(in crate::proxy) fn tap(&mut self) -> Option<Arc<Tap>> {
+        let way = self.0.as_mut()?;
+        let tap = Arc::new(Tap { keep: way.keep, kept: Mutex::default() });
+        way.upload = Some(Arc::clone(&tap));
+        Some(tap)
+    }
+
+    /// The gate has let it in to this instance.
+    pub(in crate::proxy) fn let_in(
+        &self,
+        now: Time,
+        run: RunId,
+        revision: impl FnOnce() -> Option<Revision>,
+        stale: Option<&Arc<str>>,
+    ) {
+        let Some(way) = &self.0 else { return };
+        let held = now.since(way.record.came);
+        let revision = revision();
+        way.change(|progress| {
+            progress.stage = Stage::Working;
+            progress.held.get_or_insert(held);
+            progress.attempts += 1;
+            progress.run = Some(run);
+            progress.revision = revision;
+            progress.stale = stale.cloned();
+        });
+    }
+
+    /// Its answer begins: from here on the body tells the rest. `asked`: the head of the request, as it was sent.
+    pub(in crate::proxy) fn answered(
+        mut self,
+        clock: Clock,
+        asked: HeaderMap,
+        response: Response<Answer>,
+    ) -> Response<Seen> {
+        let Some(way) = self.0.take() else { return response.map(Seen::unrecorded) };
+        let first = clock.now().since(way.record.came);
+        way.change(|progress| {
+            progress.stage = Stage::Answering;
+            progress.held.get_or_insert(first);
+            progress.first = Some(first);
+            progress.status = Some(response.status());
+            progress.asked = asked;
+            progress.answered = response.headers().clone();
+        });
+        let (switches, keep) = (response.status() == StatusCode::SWITCHING_PROTOCOLS, way.keep);
+        let end = End { way: Some(way), clock };
+        response.map(|answer| match switches {
+            // What goes through the tunnel is no answer any more.
+            true => {
+                end.come(Stage::Done, Kept::default());
+                Seen::unrecorded(answer)
+            }
+            false => Seen::recorded(answer, end, keep),
+        })
+    }
+
+    /// It gets no answer.
+    pub(in crate::proxy) fn unanswered(mut self, clock: Clock, asked: HeaderMap) {
+        let Some(way) = self.0.take() else { return };
+        way.change(|progress| progress.asked = asked);
+        End { way: Some(way), clock }.come(Stage::BrokenOff("no answer was sent"), Kept::default());
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        if let Some(way) = &self.0 {
+            way.change(|progress| progress.stage = Stage::BrokenOff(LEFT));
+        }
+    }
+}
+
+/// Why a request ends that nobody waits for.
+pub(super) const LEFT: &str = "the client left";
+
+impl Way {
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.record.progress());
+        self.records.touch(&self.record);
+    }
+}
+
+/// What is left to be told once the body has passed.
+pub(super) struct End {
+    way: Option<Way>,
+    clock: Clock,
+}
+
+impl End {
+    /// It is over.
+    pub(super) fn come(mut self, stage: Stage, body: Kept) {
+        let Some(way) = self.way.take() else { return };
+        let took = self.clock.now().since(way.record.came);
+        let upload = way.upload.as_ref().map(|tap| tap.kept()).unwrap_or_default();
+        way.change(|progress| {
+            progress.stage = stage;
+            progress.held.get_or_insert(took);
+            progress.took = Some(took);
+            progress.asked_body = upload;
+            progress.answered_body = body;
+        });
+        way.records.complete(&way.record);
+    }
+}
