@@ -37,7 +37,7 @@ pub enum Ask {
     Stop,
     /// Answer when the outcome of every save so far is known.
     Wait(WaitAsk),
-    /// What was said so far, one object a line, then the answer; with `follow` on and on.
+    /// What was said so far, each as `{"line":…}`, then the answer; with `follow` on and on.
     Logs(LogsAsk),
     /// What became of a revision; the newest if none is named.
     WhyRevision {
@@ -102,7 +102,7 @@ pub enum Format {
     /// As `devloop up --json` prints it.
     #[default]
     Json,
-    /// As `devloop up --plain` prints it, in the field `text`.
+    /// As `devloop up --plain` prints it.
     Plain,
     /// The same with colours.
     Coloured,

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    ops::ControlFlow,
     os::unix::{fs::MetadataExt, net::UnixStream},
     path::Path,
     time::Duration,
@@ -58,14 +59,14 @@ impl Client {
     /// # Errors
     /// It refuses, or does not answer.
     pub fn ask(&mut self, ask: &Ask) -> Result<Value, Silence> {
-        self.stream(ask, |_| {})
+        self.stream(ask, |_| ControlFlow::Continue(()))
     }
 
-    /// Asks; every line before the answer goes to `each`.
+    /// Asks; every line before the answer goes to `each`, until that has had enough: then nothing is returned.
     ///
     /// # Errors
     /// It refuses, or does not answer.
-    pub fn stream(&mut self, ask: &Ask, mut each: impl FnMut(&Value)) -> Result<Value, Silence> {
+    pub fn stream(&mut self, ask: &Ask, mut each: impl FnMut(&Value) -> ControlFlow<()>) -> Result<Value, Silence> {
         let line = Request::line(ask) + "\n";
         self.writing.write_all(line.as_bytes()).map_err(|_| Silence::Ended)?;
         loop {
@@ -77,7 +78,8 @@ impl Client {
                     let error = text("error").unwrap_or_default();
                     return Err(Silence::Refused(Refused { error, hint: text("hint") }));
                 }
-                _ => each(&value),
+                _ if each(&value).is_break() => return Ok(Value::Null),
+                _ => {}
             }
         }
     }

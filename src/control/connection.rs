@@ -121,10 +121,7 @@ impl Connection {
         while asked.follow {
             let (entries, next, lost) = self.feeds.chronicle.after(number, asked, BATCH);
             if lost {
-                self.write(
-                    &json!({ "event": "lost", "text": "… some lines came too fast and are not here" }).to_string(),
-                )
-                .await?;
+                self.write(&json!({ "lost": "some lines came too fast and are not here" }).to_string()).await?;
             }
             if next == number {
                 tokio::select! {
@@ -141,13 +138,14 @@ impl Connection {
 
     async fn write_entries(&mut self, entries: &[Entry], format: Format) -> std::io::Result<()> {
         let render = self.feeds.render;
+        let plain = |entry: &Entry, colour| Value::from((render.plain)(entry, colour)).to_string();
         let line = |entry: &Entry| match format {
             Format::Json => (render.json)(entry),
-            Format::Plain => json!({ "text": (render.plain)(entry, Colour::Never) }).to_string(),
-            Format::Coloured => json!({ "text": (render.plain)(entry, Colour::Always) }).to_string(),
+            Format::Plain => plain(entry, Colour::Never),
+            Format::Coloured => plain(entry, Colour::Always),
         };
         for batch in entries.chunks(BATCH) {
-            let text: String = batch.iter().map(|entry| line(entry) + "\n").collect();
+            let text: String = batch.iter().map(|entry| format!("{{\"line\":{}}}\n", line(entry))).collect();
             self.writing.write_all(text.as_bytes()).await?;
         }
         Ok(())

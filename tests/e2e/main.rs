@@ -19,6 +19,7 @@ mod mishaps;
 mod programs;
 mod requests;
 mod saves;
+mod steer;
 mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
