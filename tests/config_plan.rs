@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use devloop::{
     config::{self, Loaded},
     error::{Colour, render, render_warnings},
-    plan::{Cache, Inputs, Listen, Plan, Port, Restart, Settle, Swap, Tool, describe},
+    plan::{Cache, Inputs, Listen, Plan, Port, Restart, Settle, Swap, Target, Tool, describe},
 };
 
 fn load(toml: &str) -> Loaded {
@@ -396,4 +396,51 @@ watch
         plan.root.display()
     );
     assert_eq!(describe(&plan), wanted);
+}
+
+#[test]
+fn routes_are_described_in_the_order_in_which_they_count() {
+    let routes = r#"
+[[route]]
+service = "api"
+
+[[route]]
+path = "/static/"
+files = "web"
+fallback = "index.html"
+
+[[route]]
+host = "*.App.test"
+path = "/v1"
+service = "api"
+strip_prefix = true
+
+[[route]]
+host = "old.app.test"
+redirect = "https://app.test/{path}"
+status = 308
+"#;
+    let plan = plan(&(service("api", "") + routes));
+    let wanted = "
+routes, the first that fits
+  old.app.test/ redirect to https://app.test/{path} (308)
+  *.app.test/v1 service api, without /v1
+  /static       files in web, and index.html for pages that do not exist
+  /             service api
+";
+    let described = describe(&plan);
+    assert!(described.contains(wanted), "{described}");
+    let Target::Files(files) = &plan.routes[1].target else { panic!("{:?}", plan.routes) };
+    assert_eq!(files.folder, plan.root.join("web"));
+}
+
+#[test]
+fn a_service_that_no_route_leads_to_is_warned_about() {
+    let toml = service("web", "") + &service("db", "port = 5432") + &service("worker", "port = \"none\"");
+    let loaded = load(&(toml + "[[route]]\npath = \"/x\"\nfiles = \"web\"\n"));
+    let warnings = render_warnings(&loaded.warnings, Colour::Never);
+    assert!(warnings.starts_with("warning: no route leads to service `web`\n"), "{warnings}");
+    assert_eq!(loaded.warnings.len(), 1);
+    let only = loaded.plan.only(&["db".to_owned()]).unwrap();
+    assert_eq!(only.routes.len(), 1, "a route to files needs no service");
 }

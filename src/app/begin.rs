@@ -17,7 +17,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -157,7 +157,8 @@ pub(super) fn window() -> WindowSize {
 }
 
 async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
-    let wanted = plan.proxy.enabled && rules(plan).services.iter().any(|service| service.has_port);
+    let has_port = |service: &ServiceRoute| service.has_port;
+    let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
     if !wanted {
         return Ok(None);
     }
@@ -176,12 +177,17 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .services
         .iter()
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
+    // A host that a route names is one that the proxy answers to.
+    let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
+    let browser = Browser { pages: if plan.proxy.reload { Pages::Tagged } else { Pages::Untouched } };
     Rules {
-        hosts: plan.proxy.hosts.clone(),
+        hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
         hold: plan.proxy.hold,
         services: services.collect(),
+        routes: plan.routes.clone(),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
+        browser,
     }
 }
 

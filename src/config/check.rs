@@ -8,6 +8,7 @@ use super::{
     names::{Names, Who},
     order::{Commands, Order},
     paths::{cwd, env_files, file_globs, globs, relative, tidy},
+    routes::routes,
     table::Report,
     written::{self, At, Common, File},
 };
@@ -28,7 +29,7 @@ struct Checker<'a> {
 
 /// The plan; none if something that it needs is missing. What is wrong is in the report.
 pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) -> Option<Plan> {
-    if file.steps.is_empty() && file.services.is_empty() && report.problems.is_empty() {
+    if file.steps.is_empty() && file.services.is_empty() && file.routes.is_empty() && report.problems.is_empty() {
         let problem = Problem::new("there is nothing to do: no `[[step]]` and no `[[service]]`");
         report.problem(
             problem.hint("such as `[[service]]` with `name = \"api\"` and `run = \"go run ./cmd/api\"`"),
@@ -43,6 +44,7 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
     let watch = watch(report, &file.watch);
     let proxy = proxy(report, &file.proxy);
     ports(report, file, &checker.names, &proxy);
+    let routes = routes(report, file, &checker.names, root);
     let steps: Vec<_> = (0..file.steps.len()).map(|index| checker.step(report, index)).collect();
     let services: Vec<_> = (0..file.services.len()).map(|index| checker.service(report, index)).collect();
     Some(Plan {
@@ -51,6 +53,7 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
         file: Some(relative(root, &root.join(path)).into()),
         watch,
         proxy,
+        routes: routes?,
         steps: steps.into_iter().map(|step| step.map(Arc::new)).collect::<Option<_>>()?,
         services: services.into_iter().map(|service| service.map(Arc::new)).collect::<Option<_>>()?,
     })

@@ -12,6 +12,7 @@ mod names;
 mod order;
 mod parse;
 mod paths;
+mod routes;
 mod table;
 mod units;
 mod words;

@@ -104,12 +104,27 @@ impl Names {
 
     /// The service that `needs` names.
     pub(super) fn service(&self, report: &mut Report, name: &At<String>) -> Option<usize> {
+        let hint = format!("`after = [\"{}\"]` waits until a step is done", name.value);
+        self.service_for(report, name, |problem| problem.hint(hint), "needs")
+    }
+
+    /// The service that a route names.
+    pub(super) fn routed(&self, report: &mut Report, name: &At<String>) -> Option<usize> {
+        self.service_for(report, name, |problem| problem, "service")
+    }
+
+    fn service_for(
+        &self,
+        report: &mut Report,
+        name: &At<String>,
+        advise: impl FnOnce(Problem) -> Problem,
+        key: &str,
+    ) -> Option<usize> {
         match self.find(&name.value) {
             Some(Who::Service(index)) => return Some(index),
             Some(Who::Step(_)) => {
-                let problem = Problem::new(format!("`{}` is a step; `needs` names services", name.value));
-                let hint = format!("`after = [\"{}\"]` waits until a step is done", name.value);
-                report.problem(problem.hint(hint), name.span.clone());
+                let problem = Problem::new(format!("`{}` is a step; `{key}` names services", name.value));
+                report.problem(advise(problem), name.span.clone());
             }
             None => report.problem(unknown("service", &name.value, self.services()), name.span.clone()),
         }

@@ -1,6 +1,7 @@
 //! From text to what a person wrote: every value gets its type, and every mistake in one value becomes a problem.
 //! Nothing here compares one key with another.
 
+mod route;
 mod service;
 
 use std::ops::Range;
@@ -17,10 +18,10 @@ use super::{
 };
 use crate::{
     error::Problem,
-    plan::{Backend, Cache, Listen, Restart, Settle, Swap, Tool},
+    plan::{Backend, Cache, HostPattern, Listen, Restart, Settle, Swap, Tool},
 };
 
-const ROOT: &[&str] = &["watch", "step", "service", "proxy"];
+const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
 const PROXY: &[&str] =
     &["listen", "hosts", "fresh", "hold", "reload", "record", "record_bodies", "server_timing", "enabled"];
@@ -115,6 +116,9 @@ impl Reader {
         for (entries, span) in tables(report, &root, "service") {
             let table = Table::new(report, title("service", entries), entries, span, SERVICE);
             file.services.push(self.service(report, &table));
+        }
+        for (entries, span) in tables(report, &root, "route") {
+            file.routes.push(route::route(report, entries, span));
         }
         file
     }
@@ -223,10 +227,8 @@ fn watch(report: &mut Report, table: &Table<'_, '_>) -> Watch {
 fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
     let hosts = table.strings(report, "hosts");
     for host in hosts.iter().flat_map(|hosts| &hosts.value) {
-        if !units::is_host(&host.value) {
-            let problem = Problem::new(format!("`{}` is not a host name", host.value));
-            let hint = "write the name alone, such as `\"app.test\"`: no scheme, no port, no wildcard";
-            report.problem(problem.hint(hint), host.span.clone());
+        if HostPattern::new(&host.value).is_none() {
+            report.wrong(units::no_host(&host.value), host.span.clone());
         }
     }
     Proxy {

@@ -33,6 +33,11 @@ impl Report {
         problem.at(Source { file: self.file.to_path_buf(), text: Arc::clone(&self.text), span })
     }
 
+    /// The number of the line with this byte, from 1.
+    pub(super) fn line_of(&self, at: usize) -> usize {
+        self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
     pub(super) fn problem(&mut self, problem: Problem, span: Range<usize>) {
         let problem = self.at(problem, span);
         self.problems.push(problem);
@@ -317,7 +322,12 @@ const ALIASES: &[(&str, &str)] = &[
     ("include", "inputs"),
     ("kill_signal", "stop"),
     ("patterns", "inputs"),
+    ("proxy_pass", "service"),
+    ("root", "files"),
     ("server", "service"),
+    ("static", "files"),
+    ("to", "service"),
+    ("upstream", "service"),
     ("sources", "inputs"),
     ("task", "step"),
     ("watch", "inputs"),

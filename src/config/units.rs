@@ -101,6 +101,13 @@ pub(super) fn listen(text: &str) -> Result<Listen, Wrong> {
     Ok(Listen { host: (!host.is_empty()).then(|| host.to_owned()), port, written: true })
 }
 
+/// What is not a host that requests can name.
+pub(super) fn no_host(text: &str) -> Wrong {
+    let hint =
+        "write the name alone, such as `\"app.test\"`, or `\"*.app.test\"` for every name below it: no scheme, no port";
+    Wrong::new(format!("`{text}` is not a host name"), hint)
+}
+
 /// Letters, digits, `-`, `.` and `_`, as in host names and IPv4 addresses.
 pub(super) fn is_host(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))

@@ -46,6 +46,7 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         file: None,
         watch: defaults::watch(),
         proxy: defaults::proxy(),
+        routes: Vec::new(),
         steps: Vec::new(),
         services: vec![Arc::new(service)],
     })

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use crate::plan::{Backend, Cache, Listen, Port, Restart, Settle, Swap, Tool};
+use crate::plan::{Backend, Cache, HostPattern, Listen, Port, Restart, Settle, Swap, Tool};
 
 /// A value and the bytes of the file it was written in.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) proxy: Proxy,
     pub(super) steps: Vec<Step>,
     pub(super) services: Vec<Service>,
+    pub(super) routes: Vec<Route>,
 }
 
 /// `[watch]`
@@ -132,4 +133,20 @@ pub(super) struct Stop {
     pub(super) signal: Option<i32>,
     pub(super) grace: Option<Duration>,
     pub(super) run: Option<Run>,
+}
+
+/// `[[route]]`
+#[derive(Debug)]
+pub(super) struct Route {
+    /// The header of the table.
+    pub(super) header: Range<usize>,
+    pub(super) host: Option<At<HostPattern>>,
+    /// As `plan::canonical` writes it, without a `/` at its end.
+    pub(super) path: Option<At<String>>,
+    pub(super) service: Option<At<String>>,
+    pub(super) strip_prefix: Option<At<bool>>,
+    pub(super) redirect: Option<At<String>>,
+    pub(super) status: Option<At<u16>>,
+    pub(super) files: Option<At<String>>,
+    pub(super) fallback: Option<At<String>>,
 }

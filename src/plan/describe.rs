@@ -1,5 +1,7 @@
 //! A plan as people read it: what `devloop check` prints.
 
+mod routes;
+
 use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
@@ -21,6 +23,7 @@ pub fn describe(plan: &Plan) -> String {
     }
     text.blank();
     describe_proxy(&mut text, plan);
+    routes::describe_routes(&mut text, plan);
     text.blank();
     describe_watch(&mut text, plan);
     text.0

@@ -4,6 +4,7 @@
 mod command;
 mod describe;
 mod globs;
+mod route;
 mod script;
 mod subset;
 
@@ -18,6 +19,7 @@ pub use self::{
     command::{Command, Resolved, Vars},
     describe::{describe, time as show_time},
     globs::Globs,
+    route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},
 };
 use crate::model::FilePath;
 
@@ -34,6 +36,8 @@ pub struct Plan {
     pub watch: Watch,
     /// `[proxy]`
     pub proxy: Proxy,
+    /// `[[route]]`, in the order written; none: each service has a host of its own, and the first one the rest.
+    pub routes: Vec<Arc<Route>>,
     /// `[[step]]`, in the order written.
     pub steps: Vec<Arc<Step>>,
     /// `[[service]]`, in the order written.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Plan;
+use super::{Plan, Route, Target};
 use crate::error::{Problem, did_you_mean};
 
 #[derive(Default)]
@@ -61,6 +61,11 @@ impl Plan {
         let mut plan = self.clone();
         plan.steps = wanted.steps.iter().map(|index| Arc::clone(&self.steps[*index])).collect();
         plan.services = wanted.services.iter().map(|index| Arc::clone(&self.services[*index])).collect();
+        let kept = |route: &Route| match &route.target {
+            Target::Service { name, .. } => plan.services.iter().any(|service| service.name == *name),
+            Target::Redirect { .. } | Target::Files(_) => true,
+        };
+        plan.routes = self.routes.iter().filter(|route| kept(route)).cloned().collect();
         for step in &mut plan.steps {
             let step = Arc::make_mut(step);
             step.after = moved(&step.after, &steps);

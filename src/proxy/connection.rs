@@ -2,30 +2,21 @@
 
 use std::{fmt, sync::Arc, sync::atomic::Ordering};
 
-use hyper::{
-    Method, Request, Response, Version,
-    body::Incoming,
-    header::{self, HeaderValue},
-    http::request::Parts,
-    server::conn::http1::Builder,
-    service::service_fn,
-};
+use hyper::{Method, Request, Response, Version, body::Incoming, server::conn::http1::Builder, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::{
-    body::Upload,
+    browser::Asks,
     client::Client,
-    desk::Desk,
     download::Answer,
-    events::key,
-    forward::{Journey, Unanswered, forward},
-    headers::{self, Local, MOST_HOPS, Origin, Upgrade, for_app, hops, origin_form, unsound},
+    headers::{Local, MOST_HOPS, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
+    passage::{Way, refuse, take},
     records::Seen,
-    refusal::{Refusal, Setting},
-    route::route,
+    refusal::Refusal,
+    settings::Pages,
     shared::{Known, Shared},
     wire::ClientIo,
 };
@@ -77,11 +68,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
-async fn answer(
-    shared: Arc<Shared>,
-    client: Arc<Client>,
-    mut request: Request<Incoming>,
-) -> Result<Response<Seen>, Drop> {
+async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incoming>) -> Result<Response<Seen>, Drop> {
     let known = shared.known();
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
@@ -89,51 +76,30 @@ async fn answer(
     };
     if request.uri().path().starts_with(own::PREFIX) {
         let answered = own::answer(&shared, request.method(), request.uri(), request.headers());
-        return own_answer(answered.or_else(|refusal| refuse(&shared, &refusal, request.headers(), None)));
+        return own_answer(match answered {
+            Ok(response) => Some(response),
+            Err(refusal) => refuse(&shared, &refusal, request.headers(), None),
+        });
     }
-    let Some(desk) = route(&known.routes, &name).map(|index| Arc::clone(&known.desks[index])) else {
-        return own_answer(refuse(&shared, &Refusal::NoService, request.headers(), None));
+    let lane = match known.lanes.find(&name, request.uri().path()) {
+        Ok(lane) => lane,
+        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
-    let (recording, server_timing) = (known.recording, known.server_timing);
-    drop(known);
-    desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let asked = headers::upgrade(request.headers());
-    let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
-    let (mut head, body) = request.into_parts();
-    prepare(&client, &mut head, &asked);
-    let came = shared.clock.now();
-    let mut trail = shared.records.begin(recording, came, (&desk.name, &head.method, &head.uri), None);
-    let upload = Upload::new(body, &shared.budget, || trail.tap());
-    let mut journey = Journey { head, upload, upgrade: (asked, client_side), local, client, came, held: None, trail };
-    let arrival = match forward(&shared, &desk, &mut journey).await {
-        Ok(response) => Ok(response),
-        Err(Unanswered::Left) => Err(Drop),
-        Err(Unanswered::Refused(refusal)) => {
-            desk.tally.refused.fetch_add(1, Ordering::Relaxed);
-            refuse(&shared, &refusal, &journey.head.headers, Some(&desk))
-        }
+    let asks = match known.browser.pages {
+        Pages::Tagged => Asks::of(request.method(), request.headers()),
+        Pages::Untouched => Asks::Other,
     };
-    let Journey { head, held, trail, .. } = journey;
-    match arrival {
-        Ok(mut response) => {
-            if server_timing {
-                headers::time(response.headers_mut(), held, shared.clock.now().since(came));
-            }
-            Ok(trail.answered(shared.clock, head.headers, response))
-        }
-        Err(dropped) => {
-            trail.unanswered(shared.clock, head.headers);
-            Err(dropped)
-        }
-    }
+    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks };
+    drop(known);
+    take(&shared, &client, way, request).await.ok_or(Drop)
 }
 
 /// An answer of devloop's own: nobody keeps a record of it.
-fn own_answer(response: Result<Response<Answer>, Drop>) -> Result<Response<Seen>, Drop> {
-    response.map(|response| response.map(Seen::unrecorded))
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
+    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.
@@ -155,30 +121,4 @@ fn check(shared: &Shared, known: &Known, request: &Request<Incoming>) -> Result<
     }
     let local = if name.is_loopback() { Local::Loopback } else { Local::Network };
     Ok((local, name))
-}
-
-/// Makes the head fit for the program.
-fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
-    if let Some(uri) = origin_form(&head.uri) {
-        head.uri = uri;
-    }
-    // HTTP/1.0 allows to leave it out; the program is spoken to in HTTP/1.1, which does not.
-    let host = head.headers.entry(header::HOST).or_insert_with(|| {
-        HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
-    });
-    let host = host.clone();
-    for_app(&mut head.headers, asked, Origin { peer: client.peer.ip(), port: client.local.port(), host: &host });
-    head.version = Version::HTTP_11;
-}
-
-fn refuse(
-    shared: &Shared,
-    refusal: &Refusal,
-    asking: &hyper::HeaderMap,
-    desk: Option<&Arc<Desk>>,
-) -> Result<Response<Answer>, Drop> {
-    let key = desk.map(|desk| key(shared.gates.borrow().of(&desk.name)));
-    let watched = desk.zip(key.as_deref()).map(|(desk, key)| (&*desk.name, key));
-    let (project, token) = (shared.project.as_str(), shared.token.as_str());
-    refusal.response(Setting { headers: asking, project, token, watched }).ok_or(Drop)
 }

@@ -14,7 +14,14 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{desk::Admission, instance::draining, pool::Upstream, sse::Events};
+use super::{
+    browser::{Opening, Page},
+    desk::Admission,
+    files::FileStream,
+    instance::draining,
+    pool::Upstream,
+    sse::Events,
+};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -27,6 +34,10 @@ pub(super) enum Answer {
     Download(Incoming, Option<Lease>),
     /// A program's `text/event-stream`.
     Stream(Box<Stream>),
+    /// A program's page, which gets devloop's tag.
+    Page(Box<Page>),
+    /// A file's.
+    File(Box<FileStream>),
 }
 
 /// What an answer occupies until it has been read: a place in its instance and a connection. Dropped early, the
@@ -52,6 +63,11 @@ impl Lease {
         admission.instance.pool.give_back(upstream);
         drop(slot);
         drop(admission);
+    }
+
+    /// The way of the request.
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Why the answer is out of date.
@@ -92,14 +108,20 @@ enum Parting {
 pub(super) enum BrokenOff {
     /// The program's connection failed.
     Program(hyper::Error),
+    /// Its page is not in the coding that it names.
+    Coding(std::io::Error),
     /// Its stream could not be ended between two events.
     Swap,
+    /// The file could not be read to its end.
+    File(std::io::Error),
 }
 
 impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
+            BrokenOff::Coding(error) => write!(f, "the program's page cannot be decoded: {error}"),
+            BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
     }
@@ -115,6 +137,11 @@ impl Answer {
             return Answer::Own(None);
         }
         Answer::Download(incoming, Some(lease))
+    }
+
+    /// Of a program's page, which gets the tag.
+    pub(super) fn page(incoming: Incoming, lease: Lease, opening: Opening) -> Answer {
+        Answer::Page(Box::new(Page::new(incoming, lease, opening)))
     }
 
     /// Of a program's event stream. `encoded`: its events cannot be seen, so it can only be cut.
@@ -143,7 +170,7 @@ pub(super) enum Coding {
 }
 
 /// The next frame, after whatever the connection has to do for it.
-fn next_frame(
+pub(super) fn next_frame(
     incoming: &mut Incoming,
     lease: &mut Option<Lease>,
     cx: &mut Context<'_>,
@@ -160,13 +187,15 @@ fn next_frame(
     }
 }
 
-fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
+/// The answer is complete.
+pub(super) fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
     if let Some(lease) = lease.take() {
         lease.finish(cx);
     }
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
+/// What polling a body gives.
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
 
 impl Stream {
     fn at_boundary(&self) -> bool {
@@ -244,6 +273,10 @@ impl Body for Answer {
             Answer::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
+            Answer::Page(page) => page.poll(cx),
+            Answer::File(file) => {
+                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
+            }
             Answer::Download(incoming, lease) => {
                 let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {
@@ -260,6 +293,8 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
+            Answer::File(file) => file.is_end(),
+            Answer::Page(page) => page.is_over(),
             Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
@@ -268,7 +303,8 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
-            Answer::Live(_) => SizeHint::default(),
+            Answer::File(file) => file.size_hint(),
+            Answer::Live(_) | Answer::Page(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),
                 None => stream.incoming.size_hint(),

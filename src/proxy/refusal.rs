@@ -41,6 +41,15 @@ pub(super) enum Refusal {
     Loop,
     /// No service has a port.
     NoService,
+    /// No route leads there: what was asked for, and what there is.
+    NoRoute {
+        /// Host and path.
+        asked: String,
+        /// Each route and where it leads.
+        known: Vec<String>,
+    },
+    /// No such file in the folder of a route; why.
+    NoFile(String),
     /// `CONNECT`
     Connect,
     /// devloop is ending.
@@ -90,7 +99,9 @@ impl Refusal {
             Refusal::Foreign(..) | Refusal::Forbidden => StatusCode::FORBIDDEN,
             Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
-            Refusal::NoService | Refusal::Unknown => StatusCode::NOT_FOUND,
+            Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => {
+                StatusCode::NOT_FOUND
+            }
             Refusal::Connect | Refusal::Method | Refusal::PostOnly => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -109,6 +120,8 @@ impl Refusal {
             Refusal::Malformed(_) => "bad-request",
             Refusal::Loop => "loop",
             Refusal::NoService => "no-service",
+            Refusal::NoRoute { .. } => "no-route",
+            Refusal::NoFile(_) => "no-file",
             Refusal::Connect | Refusal::Method | Refusal::PostOnly => "method-not-allowed",
             Refusal::Closing => "closing",
             Refusal::Unknown => "not-found",
@@ -138,6 +151,12 @@ impl Refusal {
             Refusal::Loop => Report::new("this request goes round in a circle: it has passed devloop five times")
                 .hint("does the program proxy to devloop's own port?"),
             Refusal::NoService => Report::new("no service of this project has a port"),
+            Refusal::NoRoute { asked, known } => {
+                let report = Report::new(format!("no route leads to `{asked}`"));
+                Report { output: known.clone(), ..report }
+                    .hint("these are the routes of dev.toml; `[[route]]` adds one")
+            }
+            Refusal::NoFile(why) => Report::new(why.clone()),
             Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
             Refusal::Closing => Report::new("devloop is ending"),
             Refusal::Unknown => Report::new("nothing is here; devloop has a page at `/.devloop/`"),

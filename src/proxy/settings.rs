@@ -4,7 +4,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::{core::gate::Gates, plan::Listen};
+use crate::{
+    core::gate::Gates,
+    plan::{Listen, Route},
+};
 
 /// Everything the proxy needs to start.
 #[derive(Clone, Debug)]
@@ -30,6 +33,10 @@ pub struct Rules {
     pub hold: Duration,
     /// The services, in the plan's order.
     pub services: Vec<ServiceRoute>,
+    /// What is done to pages.
+    pub browser: Browser,
+    /// Where requests go; none: `NAME.localhost` to service `NAME`, the rest to the first one that has a port.
+    pub routes: Vec<Arc<Route>>,
     /// What is remembered of requests.
     pub recording: Recording,
     /// Whether answers say in `Server-Timing` where their time went.
@@ -43,6 +50,23 @@ pub struct Recording {
     pub keep: u16,
     /// With the first 64 KiB of their bodies.
     pub bodies: bool,
+}
+
+/// What is done to pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Browser {
+    /// Whether they get devloop's tag.
+    pub pages: Pages,
+}
+
+/// How pages reach the browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// With devloop's tag, by which they learn of swaps.
+    #[default]
+    Tagged,
+    /// As programs write them.
+    Untouched,
 }
 
 /// A service as the router sees it.

@@ -18,7 +18,8 @@ use super::{
     lookout::Lookout,
     peers::Peers,
     records::{Records, replay::Armed},
-    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    route::Lanes,
+    settings::{Browser, Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
 use crate::{
     core::gate::Gates,
@@ -63,9 +64,12 @@ pub(super) struct Known {
     pub(super) hold: Duration,
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
-    pub(super) routes: Vec<ServiceRoute>,
-    /// One for each route.
+    pub(super) browser: Arc<Browser>,
+    services: Vec<ServiceRoute>,
+    /// One for each service.
     pub(super) desks: Vec<Arc<Desk>>,
+    /// Where requests go.
+    pub(super) lanes: Lanes,
 }
 
 impl Shared {
@@ -118,7 +122,7 @@ impl Shared {
     /// The numbers now.
     pub(super) fn stats(&self) -> Stats {
         let known = self.known();
-        let desks = known.routes.iter().zip(&known.desks).filter(|(route, _)| route.has_port);
+        let desks = known.services.iter().zip(&known.desks).filter(|(service, _)| service.has_port);
         Stats {
             connections: self.connections.load(std::sync::atomic::Ordering::Relaxed),
             services: desks.map(|(_, desk)| desk.stats()).collect(),
@@ -128,17 +132,19 @@ impl Shared {
 
 impl Known {
     fn new(rules: Rules, before: &[Arc<Desk>]) -> Known {
-        let desk = |route: &ServiceRoute| {
-            let kept = before.iter().find(|desk| desk.name == route.name).cloned();
-            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&route.name))))
+        let desk = |service: &ServiceRoute| {
+            let kept = before.iter().find(|desk| desk.name == service.name).cloned();
+            kept.unwrap_or_else(|| Arc::new(Desk::new(Arc::clone(&service.name))))
         };
-        let desks = rules.services.iter().map(desk).collect();
+        let desks: Vec<Arc<Desk>> = rules.services.iter().map(desk).collect();
         Known {
+            lanes: Lanes::new(&rules, &desks),
             hosts: rules.hosts,
             hold: rules.hold,
             recording: rules.recording,
             server_timing: rules.server_timing,
-            routes: rules.services,
+            browser: Arc::new(rules.browser),
+            services: rules.services,
             desks,
         }
     }

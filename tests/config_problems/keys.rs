@@ -53,20 +53,20 @@ run = "x""#;
 }
 
 #[test]
-fn a_table_that_comes_later_is_unknown_now() {
+fn a_table_that_does_not_exist_comes_with_all_that_do() {
     let toml = r#"[[service]]
 name = "api"
 run = "x"
 
-[[route]]
+[[plugin]]
 path = "/""#;
-    let message = r#"error: unknown key `route` in dev.toml
+    let message = r#"error: unknown key `plugin` in dev.toml
  --> dev.toml:5:3
   |
-5 | [[route]]
-  |   ^^^^^
+5 | [[plugin]]
+  |   ^^^^^^
   |
-  = hint: the keys are `watch`, `step`, `service` and `proxy`"#;
+  = hint: the keys are `watch`, `step`, `service`, `proxy` and `route`"#;
     assert_eq!(problem_of(toml), message);
 }
 

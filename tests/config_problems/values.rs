@@ -300,7 +300,7 @@ run = "x""#;
 2 | hosts = ["app.test:3000"]
   |          ^^^^^^^^^^^^^^^
   |
-  = hint: write the name alone, such as `"app.test"`: no scheme, no port, no wildcard"#;
+  = hint: write the name alone, such as `"app.test"`, or `"*.app.test"` for every name below it: no scheme, no port"#;
     assert_eq!(problem_of(toml), message);
 }
 

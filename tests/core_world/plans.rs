@@ -95,6 +95,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             record_bodies: false,
             server_timing: false,
         },
+        routes: Vec::new(),
         steps: steps.into_iter().map(Arc::new).collect(),
         services: services.into_iter().map(Arc::new).collect(),
     }

@@ -18,6 +18,7 @@ mod loop_;
 mod mishaps;
 mod programs;
 mod requests;
+mod routes;
 mod saves;
 mod steer;
 mod swaps;

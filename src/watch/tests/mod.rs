@@ -64,6 +64,7 @@ impl World {
                 record_bodies: false,
                 server_timing: false,
             },
+            routes: Vec::new(),
             steps: Vec::new(),
             services: Vec::new(),
             root: root.clone(),

@@ -1,0 +1,183 @@
+//! What happens to one request on its route: a service answers it, a folder, or a redirect. The route has been found, the
+//! host and the head have been judged.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, Uri, Version,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+    http::{request::Parts, uri::PathAndQuery},
+};
+
+use super::{
+    body::Upload,
+    browser::Asks,
+    client::Client,
+    desk::Desk,
+    download::Answer,
+    events::key,
+    files::{self, Wanted},
+    forward::{Journey, Unanswered, forward},
+    headers::{self, Local, Origin, REASON, Upgrade, for_app, origin_form},
+    records::Seen,
+    refusal::{Refusal, Setting},
+    route::Lane,
+    rules::redirect::location,
+    settings::Recording,
+    shared::Shared,
+};
+use crate::plan::{Prefix, Target, strip};
+
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// The route of a request, and what held when it came.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) lane: &'a Lane,
+    pub(super) local: Local,
+    pub(super) recording: Recording,
+    pub(super) server_timing: bool,
+    pub(super) asks: Asks,
+}
+
+/// Takes a request along its route. None: the connection is to be dropped without an answer.
+pub(super) async fn take(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    way: Way<'_>,
+    request: Request<Incoming>,
+) -> Option<Response<Seen>> {
+    let (route, desk) = (&way.lane.route, way.lane.desk.as_ref());
+    let refused = |refusal: Refusal| refuse(shared, &refusal, request.headers(), desk);
+    let answered = match (&route.target, desk) {
+        (Target::Service { prefix: Prefix::Kept, .. }, Some(desk)) => {
+            return pass(shared, client, desk, way, request, None).await;
+        }
+        (Target::Service { prefix: Prefix::Stripped, .. }, Some(desk)) => match below(request.uri(), &route.path) {
+            Ok(rest) => {
+                let rest = rest.to_owned();
+                return pass(shared, client, desk, way, request, Some(Cut { prefix: &route.path, rest })).await;
+            }
+            Err(refusal) => refused(refusal),
+        },
+        // A service that has been left out of this run of devloop.
+        (Target::Service { .. }, None) => refused(Refusal::NoService),
+        (Target::Redirect { to, status }, _) => match below(request.uri(), &route.path) {
+            Ok(rest) => Some(redirect(&location(to, rest, request.uri().query()), *status)),
+            Err(refusal) => refused(refusal),
+        },
+        (Target::Files(folder), _) => match below(request.uri(), &route.path) {
+            Ok(below) => {
+                let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+                files::answer(folder, Wanted { method, uri, headers, below }).await.map_or_else(refused, Some)
+            }
+            Err(refusal) => refused(refusal),
+        },
+    };
+    answered.map(|response| response.map(Seen::unrecorded))
+}
+
+/// A path without that of its route.
+struct Cut<'a> {
+    prefix: &'a str,
+    rest: String,
+}
+
+/// What follows the route's path.
+fn below<'a>(uri: &'a Uri, prefix: &str) -> Result<&'a str, Refusal> {
+    strip(uri.path(), prefix)
+        .ok_or(Refusal::Malformed("the path goes up again with `..`, so the path of its route cannot be cut off it"))
+}
+
+async fn pass(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    desk: &Arc<Desk>,
+    way: Way<'_>,
+    mut request: Request<Incoming>,
+    cut: Option<Cut<'_>>,
+) -> Option<Response<Seen>> {
+    desk.tally.requests.fetch_add(1, Ordering::Relaxed);
+    let asked = headers::upgrade(request.headers());
+    let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
+    let (mut head, body) = request.into_parts();
+    prepare(client, &mut head, &asked);
+    way.asks.prepare(&mut head.headers);
+    if let Some(cut) = cut {
+        cut_off(&mut head, &cut);
+    }
+    let came = shared.clock.now();
+    let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
+    let upload = Upload::new(body, &shared.budget, || trail.tap());
+    let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
+    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail, asks: way.asks };
+    let arrival = match forward(shared, desk, &mut journey).await {
+        Ok(response) => Some(response),
+        Err(Unanswered::Left) => None,
+        Err(Unanswered::Refused(refusal)) => {
+            desk.tally.refused.fetch_add(1, Ordering::Relaxed);
+            refuse(shared, &refusal, &journey.head.headers, Some(desk))
+        }
+    };
+    let Journey { head, held, trail, .. } = journey;
+    let Some(mut response) = arrival else {
+        trail.unanswered(shared.clock, head.headers);
+        return None;
+    };
+    if way.server_timing {
+        headers::time(response.headers_mut(), held, shared.clock.now().since(came));
+    }
+    Some(trail.answered(shared.clock, head.headers, response))
+}
+
+/// Makes the head fit for the program.
+fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
+    if let Some(uri) = origin_form(&head.uri) {
+        head.uri = uri;
+    }
+    // HTTP/1.0 allows to leave it out; the program is spoken to in HTTP/1.1, which does not.
+    let host = head.headers.entry(header::HOST).or_insert_with(|| {
+        HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
+    });
+    let host = host.clone();
+    for_app(&mut head.headers, asked, Origin { peer: client.peer.ip(), port: client.local.port(), host: &host });
+    head.version = Version::HTTP_11;
+}
+
+/// Takes the path of the route off the target; the program is told in `X-Forwarded-Prefix`.
+fn cut_off(head: &mut Parts, cut: &Cut<'_>) {
+    let target = match head.uri.query() {
+        Some(query) => format!("{}?{query}", cut.rest),
+        None => cut.rest.clone(),
+    };
+    if let Ok(target) = PathAndQuery::try_from(target) {
+        head.uri = Uri::from(target);
+    }
+    if let Ok(prefix) = HeaderValue::from_str(cut.prefix) {
+        head.headers.insert(FORWARDED_PREFIX, prefix);
+    }
+}
+
+fn redirect(to: &str, status: u16) -> Response<Answer> {
+    let mut response = Response::new(Answer::Own(None));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
+    if let Ok(to) = HeaderValue::from_bytes(to.as_bytes()) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response.headers_mut().insert(REASON, HeaderValue::from_static("redirect"));
+    response
+}
+
+/// devloop's own answer. None: the connection is to be dropped without one.
+pub(super) fn refuse(
+    shared: &Shared,
+    refusal: &Refusal,
+    asking: &HeaderMap,
+    desk: Option<&Arc<Desk>>,
+) -> Option<Response<Answer>> {
+    let key = desk.map(|desk| key(shared.gates.borrow().of(&desk.name)));
+    let watched = desk.zip(key.as_deref()).map(|(desk, key)| (&*desk.name, key));
+    let (project, token) = (shared.project.as_str(), shared.token.as_str());
+    refusal.response(Setting { headers: asking, project, token, watched })
+}
