@@ -118,14 +118,19 @@ impl Connection {
         let mut news = self.feeds.chronicle.news();
         let (entries, mut number) = self.feeds.chronicle.last(asked, sys::unix_time());
         self.write_entries(&entries, asked.format).await?;
-        while asked.follow {
+        if !asked.follow {
+            return self.write(&answer(Ok(json!({})))).await;
+        }
+        loop {
             let (entries, next, lost) = self.feeds.chronicle.after(number, asked, BATCH);
             if lost {
                 self.write(&json!({ "lost": "some lines came too fast and are not here" }).to_string()).await?;
             }
             if next == number {
                 tokio::select! {
-                    changed = news.changed() => if changed.is_err() { break },
+                    changed = news.changed() => if changed.is_err() {
+                        return self.write(&answer(Ok(json!({})))).await;
+                    },
                     () = gone(&mut self.reading) => return Err(std::io::ErrorKind::BrokenPipe.into()),
                 }
                 continue;
@@ -133,7 +138,6 @@ impl Connection {
             self.write_entries(&entries, asked.format).await?;
             number = next;
         }
-        self.write(&answer(Ok(json!({})))).await
     }
 
     async fn write_entries(&mut self, entries: &[Entry], format: Format) -> std::io::Result<()> {
