@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 7] = [
     &["error", "escapes", "sys"],
     &["plan", "config"],
     &["core"],
-    &["control", "health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
+    &["control", "detect", "health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
     &["app"],
     &["cli"],
 ];

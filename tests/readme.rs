@@ -96,7 +96,8 @@ fn our_own_dev_toml_is_good_and_names_files_that_are_there() {
 /// The words of a command line, without its comment; placeholders become names.
 fn words(line: &str) -> Vec<String> {
     let line = line.split(" #").next().unwrap();
-    let line = line.replace("[SERVICE…]", "api").replace("CMD…", "cmd").replace("SHELL", "bash");
+    let line =
+        line.replace("[SERVICE…]", "api").replace("[NAME…]", "api").replace("CMD…", "cmd").replace("SHELL", "bash");
     let line = ["[SERVICE]", "[STEP]", "FILE"].iter().fold(line, |line, name| line.replace(name, "api"));
     let line = line.replace("[REVISION]", "7").replace("TIME", "5s").replace("-n N", "-n 3");
     shell_words::split(&line).unwrap()

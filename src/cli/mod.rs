@@ -3,8 +3,10 @@
 pub mod check;
 pub mod completions;
 mod detach;
+mod detected;
 mod environment;
 pub mod exit;
+pub mod init;
 mod log;
 pub mod logs;
 pub mod open;
@@ -40,9 +42,10 @@ const ABOUT: &str =
 
 const AFTER_HELP: &str = "\
 Examples:
-  devloop up                       run the project in this folder, as dev.toml says
+  devloop up                       run the project in this folder, as dev.toml says or as it looks
   devloop up api                   only service `api`, what it needs and the steps before it
   devloop up -- go run ./cmd/api   run a command without a dev.toml
+  devloop init                     write a dev.toml for the project in this folder
   devloop check                    print what devloop understands of dev.toml
   devloop status                   look at the devloop that runs in this project
 
@@ -105,6 +108,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// End the devloop of this project
     Stop(stop::StopArgs),
+    /// Write a dev.toml: what this project looks like, or what another tool's file says
+    Init(init::InitArgs),
     /// Check dev.toml and print the plan it makes
     Check(check::CheckArgs),
     /// Print a completion script for a shell
@@ -145,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => pause::resume(&args, &caller).into(),
         Command::Open(args) => open::run(&args, &caller).into(),
         Command::Stop(args) => stop::run(&args, &caller).into(),
+        Command::Init(args) => init::run(&args, cli.config, &terminal).into(),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
     }
@@ -165,7 +171,7 @@ fn config_file(named: Option<PathBuf>) -> Result<Option<PathBuf>, Problem> {
     Ok(config::find(&here).map(|found| environment::shown_from(&here, &found)))
 }
 
-/// Nothing to run: what was looked for, and how to begin.
+/// No dev.toml: what was looked for, and how to begin.
 fn no_config() -> Problem {
     let place = match environment::current_dir() {
         Ok(here) => format!("in `{}` or a folder above it", here.display()),
@@ -175,7 +181,7 @@ fn no_config() -> Problem {
 }
 
 const NO_CONFIG_HINT: &str = "\
-run a command without one: `devloop up -- go run ./cmd/api`, or put this into dev.toml:
+`devloop init` writes one for this project; `devloop up -- go run ./cmd/api` needs none; or put this into dev.toml:
 
 [[step]]
 name = \"build\"
