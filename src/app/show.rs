@@ -235,11 +235,11 @@ impl Work {
         let pane = || self.runtime.block_on(pane::run(theme, feed, self.clock, told, lines));
         match catch_unwind(AssertUnwindSafe(pane)) {
             Ok(Outcome::Ended) => {}
-            Ok(Outcome::NoTerminal) => {
+            Ok(Outcome::HungUp) => {
                 let printer = pane::nowhere(self.names);
                 self.runtime.block_on(print(printer, &mut self.told, &mut self.lines, self.clock));
             }
-            Err(_) => self.print(Format::Plain(theme.colour)),
+            Ok(Outcome::Refused) | Err(_) => self.print(Format::Plain(theme.colour)),
         }
     }
 }
