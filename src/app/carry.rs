@@ -96,7 +96,6 @@ impl App {
         }
         self.log.fact(&serde_json::to_string(&fact).unwrap_or_default());
         let stamp = stamp(self.clock.now());
-        self.chronicle.fact(stamp.at, stamp.unix, &fact);
         self.showing.fact(stamp, fact);
     }
 

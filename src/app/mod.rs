@@ -2,9 +2,10 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy;
-//! `steer` does what the control socket asks for.
+//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `audience`
+//! hears what is shown; `steer` does what the control socket asks for.
 
+mod audience;
 mod begin;
 mod carry;
 mod launch;
@@ -28,7 +29,7 @@ use tokio::sync::{
 
 use self::{carry::Run, show::Showing};
 use crate::{
-    control::{Chronicle, Server, Wish},
+    control::{Server, Wish},
     core::{
         Core,
         event::{Event, StopHow},
@@ -168,13 +169,12 @@ struct App {
     status_json: watch::Sender<Arc<serde_json::Value>>,
     awaited: Awaited,
     ears: show::Ears,
+    audience: audience::Audience,
     runs: HashMap<RunId, Run>,
     keys: carry::Keys,
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
-    /// What was said, for whoever asks later.
-    chronicle: Chronicle,
     control: Option<Server>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,
@@ -238,6 +238,9 @@ impl App {
             self.handle(Event::Fenced { run });
         }
         for note in mail.notes {
+            if note == files::Note::Rescanned {
+                self.audience.overflow();
+            }
             self.note(files::Note::text(&note), note.hint());
         }
     }

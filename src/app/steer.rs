@@ -33,7 +33,7 @@ impl App {
         let look = super::begin::looks(self.inbox.clone());
         let feeds = Feeds {
             status: self.status.subscribe(),
-            chronicle: self.chronicle.clone(),
+            chronicle: self.audience.chronicle(),
             render: Render { json: as_json, plain: as_plain },
             about: Arc::new(about),
             wish: Arc::new(move |wish| _ = inbox.send(Happening::Wish(wish))),
