@@ -47,8 +47,10 @@ mod tunnel;
 mod browser;
 mod records;
 
+mod dashboard;
 mod events;
 mod inspect;
+mod live;
 mod own;
 mod pages;
 mod refusal;
@@ -62,8 +64,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Browser, Caller, Feeds, Limits, Look, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats,
-    WaitsFor,
+    Browser, Caller, Feeds, Limits, Look, Numbers, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings,
+    Since, Stats, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId, plan::Protocol};

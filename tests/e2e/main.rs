@@ -18,6 +18,7 @@ mod hello;
 mod leaving;
 mod loop_;
 mod mishaps;
+mod observe;
 mod pane;
 mod programs;
 mod requests;
