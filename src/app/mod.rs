@@ -283,7 +283,7 @@ impl App {
         if let Event::NewPlan(plan) = &event {
             self.adopt(plan.clone());
         }
-        if let Event::Learned { name, reads } = &event {
+        if let Event::Learned { name, reads: Some(reads), .. } = &event {
             self.watcher.learned(name.clone(), Arc::new(reads.clone()));
         }
         let effects = self.core.handle(self.clock.now(), event);

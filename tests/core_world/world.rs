@@ -59,6 +59,7 @@ pub enum Happening {
     /// A tool chain looks at what a step reads.
     Asked {
         name: Arc<str>,
+        run: RunId,
     },
     /// dev.toml is read again.
     Reloads,
@@ -435,7 +436,7 @@ impl World {
             Happening::Ends { run } => self.ends(run),
             Happening::Comes { run } => self.comes(run),
             Happening::Dies { run, exit } => self.dies(run, exit),
-            Happening::Asked { name } => self.answer_asked(name),
+            Happening::Asked { name, run } => self.answer_asked(name, run),
             Happening::Reloads => self.reload(),
         }
     }
