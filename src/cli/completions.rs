@@ -47,6 +47,16 @@ pub(super) fn services() -> Vec<CompletionCandidate> {
     names(|plan| plan.services.iter().map(|service| service.name.to_string()).collect())
 }
 
+/// The steps of the dev.toml at hand.
+pub(super) fn steps() -> Vec<CompletionCandidate> {
+    names(|plan| plan.steps.iter().map(|step| step.name.to_string()).collect())
+}
+
+/// Both: whoever says something.
+pub(super) fn sources() -> Vec<CompletionCandidate> {
+    steps().into_iter().chain(services()).collect()
+}
+
 /// None where there is no good dev.toml: a shell that completes is no place for errors.
 fn names(of: impl Fn(&Plan) -> Vec<String>) -> Vec<CompletionCandidate> {
     let loaded = config_file(None).ok().flatten().and_then(|file| config::read(&file).ok());
