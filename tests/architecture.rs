@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 7] = [
     &["error", "escapes", "sys"],
     &["plan", "config"],
     &["core"],
-    &["detect", "health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
+    &["certificates", "detect", "health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
     &["app"],
     &["cli"],
 ];

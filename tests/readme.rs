@@ -144,7 +144,7 @@ fn every_command_in_the_documentation_exists() {
 #[test]
 fn every_flag_in_the_readme_exists() {
     let mut command = Cli::command();
-    let helps: Vec<String> = ["up", "init", "check"]
+    let helps: Vec<String> = ["up", "init", "check", "trust"]
         .map(|name| command.find_subcommand_mut(name).unwrap().render_long_help().to_string())
         .into_iter()
         .chain([Cli::command().render_long_help().to_string()])

@@ -7,6 +7,7 @@ mod environment;
 pub mod exit;
 pub mod init;
 mod log;
+pub mod trust;
 pub mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -18,6 +19,7 @@ pub use self::{
     exit::Exit,
 };
 use crate::{
+    certificates::Wanted,
     config,
     error::{Problem, render},
 };
@@ -73,6 +75,10 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
+    /// Make browsers and tools of this machine trust devloop's certificates
+    Trust(trust::TrustArgs),
+    /// Take that back
+    Untrust(trust::TrustArgs),
 }
 
 /// Runs the program's own command line to its end.
@@ -97,6 +103,8 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args, cli.config, &terminal).into(),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
+        Command::Trust(args) => trust::run(&args, Wanted::Trust, &terminal).into(),
+        Command::Untrust(args) => trust::run(&args, Wanted::Untrust, &terminal).into(),
     }
 }
 

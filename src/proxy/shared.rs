@@ -20,6 +20,7 @@ use super::{
     records::{Records, replay::Armed},
     route::Lanes,
     settings::{Browser, Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    speech::Scheme,
 };
 use crate::{
     core::gate::Gates,
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) token: String,
     pub(super) limits: Limits,
     pub(super) reach: Reach,
+    /// What clients are to speak.
+    pub(super) scheme: Scheme,
     pub(super) clock: Clock,
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
@@ -81,6 +84,7 @@ impl Shared {
             token: settings.token,
             limits,
             reach,
+            scheme: if settings.tls.is_some() { Scheme::Https } else { Scheme::Http },
             clock: Clock::start(),
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,
