@@ -2,7 +2,8 @@
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
 //! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`,
-//! `detect`, `certificates`, `toolchain`, `problems`, `ui`; `app`, the loop that joins them; `cli`.
+//! `detect`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that joins them;
+//! `cli`.
 
 pub mod model;
 
@@ -16,8 +17,11 @@ pub mod plan;
 pub mod core;
 
 pub mod certificates;
+pub mod control;
 pub mod detect;
 pub mod health;
+pub mod journal;
+pub mod metrics;
 pub mod problems;
 pub mod process;
 pub mod proxy;

@@ -171,8 +171,10 @@ fn databases(system: &System) -> Vec<(&'static str, PathBuf)> {
 }
 
 impl System {
+    /// What only root needs is often not where a person's programs are looked for.
     fn has(&self, program: &str) -> bool {
-        self.path.iter().any(|folder| folder.join(program).is_file())
+        let of_root = ["usr/sbin", "sbin", "usr/local/sbin"].map(|folder| self.root.join(folder));
+        self.path.iter().chain(&of_root).any(|folder| folder.join(program).is_file())
     }
 }
 

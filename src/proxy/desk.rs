@@ -43,6 +43,7 @@ pub(super) struct Tally {
     pub(super) tunnels: AtomicU64,
     pub(super) replayed: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) stale: AtomicU64,
 }
 
 /// A request on its way to an instance: counted in until this is dropped.
@@ -257,6 +258,7 @@ impl Desk {
             were_held: of(&self.tally.were_held),
             replayed: of(&self.tally.replayed),
             refused: of(&self.tally.refused),
+            stale: of(&self.tally.stale),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     body::Upload,
     browser::{Opening, Page},
     call::Call,
-    desk::Admission,
+    desk::{Admission, Desk},
     files::FileStream,
     instance::{Phase, draining},
     sse::Events,
@@ -82,6 +82,11 @@ impl Lease {
     /// Why the answer is out of date.
     pub(super) fn stale(&self) -> Option<Arc<str>> {
         self.admission.stale.clone()
+    }
+
+    /// Whose gate it went through.
+    pub(super) fn desk(&self) -> &Desk {
+        self.admission.desk()
     }
 
     /// What a tunnel keeps: its place in the instance.

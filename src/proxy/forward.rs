@@ -388,6 +388,9 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
         return switch(shared, journey, response, lease);
     }
     let stale = lease.stale();
+    if stale.is_some() {
+        lease.desk().tally.stale.fetch_add(1, Ordering::Relaxed);
+    }
     let (mut head, incoming) = response.into_parts();
     for_client(&mut head.headers, journey.local, stale.as_deref());
     head.version = Version::HTTP_11;

@@ -48,8 +48,10 @@ mod tunnel;
 mod browser;
 mod records;
 
+mod dashboard;
 mod events;
 mod inspect;
+mod live;
 mod own;
 mod pages;
 mod refusal;
@@ -63,8 +65,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Browser, Caller, Certify, Feeds, Limits, Look, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings,
-    Stats, WaitsFor,
+    Browser, Caller, Certify, Feeds, Limits, Look, Numbers, Pages, Recording, Rules, ServiceRoute, ServiceStats,
+    Settings, Since, Stats, WaitsFor,
 };
 use self::{
     shared::{Life, Shared},

@@ -89,7 +89,14 @@ impl Stage {
         change(&mut settings);
         let gates = watch::Sender::new(Gates::default());
         let status = watch::Sender::new(Arc::new(serde_json::json!({ "ok": true })));
-        let feeds = Feeds { gates: gates.subscribe(), status: status.subscribe(), look: None, waits_for };
+        let feeds = Feeds {
+            gates: gates.subscribe(),
+            status: status.subscribe(),
+            look: None,
+            waits_for,
+            since: Arc::new(|_| None),
+            numbers: Arc::new(|_| "# EOF\n".to_owned()),
+        };
         let proxy = Proxy::start(settings, feeds).await.expect("a free port on loopback");
         Stage { addr: proxy.addresses()[0], proxy, status, protocol: Protocol::Http, gates, runs: AtomicU64::new(1) }
     }
