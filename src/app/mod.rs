@@ -113,6 +113,11 @@ enum Happening {
     Settled {
         ok: bool,
     },
+    /// The proxy has noticed something.
+    Note {
+        text: String,
+        hint: String,
+    },
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
 }
@@ -234,6 +239,7 @@ impl App {
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
             }
+            Happening::Note { text, hint } => self.note(text, Some(hint)),
             Happening::Look(look) => {
                 self.look += 1;
                 self.looks.insert(self.look, look);

@@ -11,6 +11,7 @@ use super::{
     download::Answer,
     headers::{Local, MOST_HOPS, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
+    outgoing::Outgoing,
     own,
     passage::{Way, refuse, take},
     records::Seen,
@@ -66,7 +67,11 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
-async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incoming>) -> Result<Response<Seen>, Drop> {
+async fn answer(
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<Outgoing>, Drop> {
     let known = shared.known();
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
@@ -92,8 +97,8 @@ async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incom
 }
 
 /// An answer of devloop's own: nobody keeps a record of it.
-fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
-    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Outgoing>, Drop> {
+    response.map(|response| response.map(|answer| Outgoing::new(Seen::unrecorded(answer)))).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.

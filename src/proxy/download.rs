@@ -98,6 +98,8 @@ pub(super) enum BrokenOff {
     Swap,
     /// The file could not be read to its end.
     File(std::io::Error),
+    /// It could not be compressed.
+    Packing(std::io::Error),
 }
 
 impl fmt::Display for BrokenOff {
@@ -105,6 +107,7 @@ impl fmt::Display for BrokenOff {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
             BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
+            BrokenOff::Packing(error) => write!(f, "the answer could not be compressed: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
     }

@@ -19,7 +19,7 @@ use super::{
     download::{Answer, Coding, Lease},
     gate::Kind,
     headers::{Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable},
-    instance::draining,
+    instance::{Instance, draining},
     pool::Upstream,
     queue::Permit,
     records::Trail,
@@ -45,6 +45,8 @@ pub(super) struct Journey {
     pub(super) upgrade: (Upgrade, Option<OnUpgrade>),
     /// How the client named this machine.
     pub(super) local: Local,
+    /// What the program gets for `Host`.
+    pub(super) naming: Naming,
     /// Who sent it.
     pub(super) client: Arc<Client>,
     /// When it came.
@@ -53,6 +55,15 @@ pub(super) struct Journey {
     pub(super) held: Option<Duration>,
     /// What it leaves behind.
     pub(super) trail: Trail,
+}
+
+/// What stands in `Host`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// What is in the head.
+    AsItIs,
+    /// The address of the instance.
+    Instance,
 }
 
 /// How it ended: with a program's answer, or without.
@@ -125,7 +136,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 continue;
             }
         };
-        let sent = match request(journey) {
+        let sent = match request(journey, &admission.instance) {
             Some(request) => send(shared, &mut upstream, request, permit.map(|permit| (permit, released))).await,
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),
         };
@@ -137,6 +148,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 }
                 return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
             }
+            _ if journey.upload.is_too_long() => return Err(Unanswered::Refused(Refusal::BodyTooLong)),
             _ if journey.upload.client_broke_off() => return Err(Unanswered::Left),
             Sent::Begun(why) => {
                 let why = format!("its answer had begun, so the request is not sent again ({why})");
@@ -217,8 +229,14 @@ async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
 }
 
 /// The request for one attempt; none if its body cannot be sent again.
-fn request(journey: &Journey) -> Option<Request<super::body::UploadBody>> {
-    Some(Request::from_parts(journey.head.clone(), journey.upload.attempt()?))
+fn request(journey: &Journey, instance: &Instance) -> Option<Request<super::body::UploadBody>> {
+    let mut head = journey.head.clone();
+    if journey.naming == Naming::Instance
+        && let Some(host) = instance.pool.host()
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    Some(Request::from_parts(head, journey.upload.attempt()?))
 }
 
 async fn send(

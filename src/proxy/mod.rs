@@ -1,7 +1,7 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
 //! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `own`), `passage` takes it along its route
-//! (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
+//! (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
 //! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`) or is devloop's
 //! own (`refusal`, `pages`, `events`). `records` remembers what went through.
 
@@ -15,6 +15,8 @@ mod headers;
 mod host;
 
 mod files;
+mod outgoing;
+mod pack;
 mod passage;
 mod route;
 mod rules;
@@ -55,7 +57,7 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, Tell, Told, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};

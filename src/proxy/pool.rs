@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::{
+    client::conn::http1::{Builder, SendRequest},
+    header::HeaderValue,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, sync::watch};
 
@@ -127,6 +130,12 @@ impl Pool {
         if kept.len() < MOST_IDLE && !upstream.sender.is_closed() {
             kept.push(upstream);
         }
+    }
+
+    /// Its address as `Host` names it.
+    pub(super) fn host(&self) -> Option<HeaderValue> {
+        let addr = self.addrs.get(self.good.load(Ordering::Relaxed))?;
+        HeaderValue::from_str(&addr.to_string()).ok()
     }
 
     /// How many bytes have been sent over all connections so far.

@@ -19,7 +19,7 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, Tell, WaitsFor},
 };
 use crate::{
     core::gate::Gates,
@@ -47,6 +47,7 @@ pub(super) struct Shared {
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
+    pub(super) tell: Tell,
     pub(super) peers: Peers,
     pub(super) budget: Arc<Budget>,
     pub(super) held: AtomicUsize,
@@ -86,6 +87,7 @@ impl Shared {
             status: feeds.status,
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
+            tell: feeds.tell,
             peers: Peers::start(),
             budget: Arc::new(Budget::new(limits.kept_each, limits.kept_all)),
             held: AtomicUsize::new(0),

@@ -17,7 +17,7 @@ use crate::{
     proxy::{
         body::Upload,
         client::Client,
-        forward::{Journey, Unanswered, forward},
+        forward::{Journey, Naming, Unanswered, forward},
         headers::{Local, Upgrade},
         refusal::Setting,
         shared::Shared,
@@ -168,6 +168,7 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
         upload: Upload::given(body),
         upgrade: (Upgrade::None, None),
         local: Local::Loopback,
+        naming: Naming::AsItIs,
         client: Arc::new(Client::nobody()),
         came,
         held: None,
