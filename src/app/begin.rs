@@ -9,7 +9,7 @@ use tokio::sync::{
 
 use super::{
     App, Awaited, Happening, Leaving, Options, carry, lock,
-    show::{self, Show},
+    show::{self, Show, Wheel},
 };
 use crate::{
     core::{Core, fact::Fact},
@@ -17,10 +17,12 @@ use crate::{
     model::{Line, RunId, Stream},
     plan::{Plan, Port},
     process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, Tell, Told, WaitsFor},
+    proxy::{
+        Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, Tell, Told,
+        WaitsFor,
+    },
     store::Store,
     sys::{self, Clock},
-    ui::Format,
     watch::Watcher,
 };
 
@@ -40,7 +42,12 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
-        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock);
+        let core = Core::new(plan.clone(), &store.exclusive());
+        let first = core.status();
+        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
+        let (status, status_seen) = watch::channel(Arc::new(first));
+        let wheel = Wheel { status: status_seen, inbox: inbox.clone() };
+        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel);
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
@@ -52,11 +59,7 @@ impl App {
             move |notice| _ = notices.send(Happening::Notice(notice)),
             move |output| of_programs(output),
         );
-        let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
-        let first = core.status();
-        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
-        let (status, _) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
@@ -75,9 +78,9 @@ impl App {
             reload: options.reload,
             until: options.until,
             terminal: options.terminal,
-            colours: match options.format {
-                Format::Plain(Colour::Always) => Colours::Wanted,
-                Format::Plain(Colour::Never) | Format::Json => Colours::AsItIs,
+            colours: match options.picture.colour() {
+                Colour::Always => Colours::Wanted,
+                Colour::Never => Colours::AsItIs,
             },
             os_env: Arc::new(sys::environment()),
             session,
@@ -102,7 +105,13 @@ impl App {
             look: 0,
             leaving: Leaving::No,
         };
+        if let Some(proxy) = &app.proxy {
+            app.showing.count_requests(proxy.clone());
+        }
         app.recall();
+        for note in options.notes {
+            app.note(note.text, note.hint);
+        }
         app.greet(&strays);
         Ok((app, signals))
     }
@@ -179,6 +188,7 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
     // A host that a route names is one that the proxy answers to.
     let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
+    let browser = Browser { pages: if plan.proxy.reload { Pages::Tagged } else { Pages::Untouched } };
     Rules {
         hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
         hold: plan.proxy.hold,
@@ -187,6 +197,7 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         middleware: Arc::clone(&plan.proxy.middleware),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
+        browser,
     }
 }
 

@@ -10,12 +10,12 @@ use super::{
     log, no_config,
 };
 use crate::{
-    app::{self, Ending, Until},
+    app::{self, Ending, Picture, Until},
     config::{self, Loaded},
     error::{Colour, Problem, render_warnings},
     plan::Plan,
     process,
-    ui::Format,
+    ui::{Format, pane::Theme},
 };
 
 const AFTER_HELP: &str = "\
@@ -32,7 +32,7 @@ The first Ctrl-C ends everything in order; a second one at once.";
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct UpArgs {
-    /// Print plain lines, even on a terminal
+    /// Print plain lines, even on a terminal, where a pane would be shown
     #[arg(long)]
     pub plain: bool,
     /// Print one JSON object a line (docs/json.md)
@@ -61,7 +61,9 @@ pub struct UpArgs {
 /// How facts and output are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputMode {
-    /// On a terminal, with these colours.
+    /// As a pane on the terminal.
+    Pane(Theme),
+    /// Plain lines on a terminal, with these colours.
     Terminal(Colour),
     /// Plain lines, with these colours.
     Plain(Colour),
@@ -119,11 +121,17 @@ pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode
 }
 
 fn options(prepared: Prepared) -> app::Options {
-    let Prepared { plan, file, output, until, services, listen, .. } = prepared;
-    let (format, programs) = match output {
-        OutputMode::Terminal(colour) => (Format::Plain(colour), process::Terminal::Pty),
-        OutputMode::Plain(colour) => (Format::Plain(colour), process::Terminal::Pipes),
-        OutputMode::Json => (Format::Json, process::Terminal::Pipes),
+    let Prepared { plan, file, warnings, output, until, services, listen, .. } = prepared;
+    let (picture, programs) = match output {
+        OutputMode::Pane(theme) => (Picture::Pane(theme), process::Terminal::Pty),
+        OutputMode::Terminal(colour) => (Picture::Lines(Format::Plain(colour)), process::Terminal::Pty),
+        OutputMode::Plain(colour) => (Picture::Lines(Format::Plain(colour)), process::Terminal::Pipes),
+        OutputMode::Json => (Picture::Lines(Format::Json), process::Terminal::Pipes),
+    };
+    // What was printed before the pane came cannot be seen behind it.
+    let notes = match output {
+        OutputMode::Pane(_) => warnings.into_iter().map(note).collect(),
+        OutputMode::Terminal(_) | OutputMode::Plain(_) | OutputMode::Json => Vec::new(),
     };
     let reload = file.map(|file| -> app::Reload {
         Arc::new(move || {
@@ -131,7 +139,11 @@ fn options(prepared: Prepared) -> app::Options {
             narrowed(loaded.plan, &services, listen.as_deref()).map_err(|problem| vec![problem])
         })
     });
-    app::Options { plan, reload, format, terminal: programs, until }
+    app::Options { plan, reload, picture, notes, terminal: programs, until }
+}
+
+fn note(warning: Problem) -> app::Note {
+    app::Note { text: warning.one_line(), hint: warning.hint }
 }
 
 /// Finds and reads the plan, cuts it down to what was asked for, and decides how to show what happens. Problems and
@@ -190,7 +202,16 @@ pub fn narrowed(plan: Plan, services: &[String], listen: Option<&str>) -> Result
 fn output_mode(args: &UpArgs, terminal: &Terminal) -> OutputMode {
     match (args.json, args.plain, terminal.stdout_is) {
         (true, _, _) => OutputMode::Json,
-        (false, false, Connected::Terminal) => OutputMode::Terminal(terminal.stdout),
+        (false, false, Connected::Terminal) => match terminal.pane {
+            Some(theme) if !args.once && !logs_to_terminal(args, terminal) => OutputMode::Pane(theme),
+            _ => OutputMode::Terminal(terminal.stdout),
+        },
         (false, _, _) => OutputMode::Plain(terminal.stdout),
     }
+}
+
+/// devloop's own log would be written across the pane.
+fn logs_to_terminal(args: &UpArgs, terminal: &Terminal) -> bool {
+    let logs = args.verbose > 0 || log::is_asked_for();
+    logs && args.log.is_none() && terminal.stderr_is == Connected::Terminal
 }

@@ -7,6 +7,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::{
+    browser::Asks,
     client::Client,
     download::Answer,
     headers::{Local, MOST_HOPS, hops, unsound},
@@ -16,6 +17,7 @@ use super::{
     passage::{Way, refuse, take},
     records::Seen,
     refusal::Refusal,
+    settings::Pages,
     shared::{Known, Shared},
     wire::ClientIo,
 };
@@ -91,7 +93,11 @@ async fn answer(
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing };
+    let asks = match known.browser.pages {
+        Pages::Tagged => Asks::of(request.method(), request.headers()),
+        Pages::Untouched => Asks::Other,
+    };
+    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks };
     drop(known);
     take(&shared, &client, way, request).await.ok_or(Drop)
 }

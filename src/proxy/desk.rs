@@ -19,7 +19,7 @@ use super::{
     settings::{Caller, ServiceStats},
     shared::{Life, Shared},
 };
-use crate::model::{Report, RunId, Time};
+use crate::model::{Report, Revision, RunId, Time};
 
 /// Between two attempts to reach an instance that refuses connections although its gate is open.
 const TRY_AGAIN: Duration = Duration::from_millis(25);
@@ -50,6 +50,8 @@ pub(super) struct Tally {
 pub(super) struct Admission {
     /// Where it goes.
     pub(super) instance: Arc<Instance>,
+    /// What that was made from.
+    pub(super) revision: Revision,
     /// Why the answer is out of date.
     pub(super) stale: Option<Arc<str>>,
     /// Its share of a release; none if nobody was waiting.
@@ -117,8 +119,15 @@ impl Visit {
 /// What one look at everything came to.
 enum Now {
     Done(Verdict),
-    Turn(Arc<Instance>, Option<Arc<str>>, Order),
+    Turn(Chosen, Order),
     Wait { left: Duration, pace: Pace },
+}
+
+/// The instance that an open gate leads to.
+struct Chosen {
+    instance: Arc<Instance>,
+    revision: Revision,
+    stale: Option<Arc<str>>,
 }
 
 impl Desk {
@@ -133,8 +142,8 @@ impl Desk {
         shared.lookout.look(|| shared.clock.now(), visit.client.asks()).await;
         if self.queue.len() == 0
             && visit.refusal.is_none()
-            && let Now::Turn(instance, stale, _) = self.look(shared, visit, Caller::Stranger)
-            && let Some(admission) = self.enter(instance, stale)
+            && let Now::Turn(chosen, _) = self.look(shared, visit, Caller::Stranger)
+            && let Some(admission) = self.enter(chosen)
         {
             return Verdict::Go(admission);
         }
@@ -161,7 +170,7 @@ impl Desk {
             let (limit, pace) = match self.look(shared, visit, caller) {
                 Now::Done(verdict) => return verdict,
                 Now::Wait { left, pace } => (left, pace),
-                Now::Turn(instance, stale, order) => match self.go(&ticket, instance, stale, order) {
+                Now::Turn(chosen, order) => match self.go(&ticket, chosen, order) {
                     Some(admission) if sight == Sight::Blocked && client.has_left(&shared.peers).await => {
                         drop(admission);
                         return Verdict::Gone;
@@ -185,27 +194,22 @@ impl Desk {
         }
     }
 
-    fn go(
-        self: &Arc<Desk>,
-        ticket: &Ticket,
-        instance: Arc<Instance>,
-        stale: Option<Arc<str>>,
-        order: Order,
-    ) -> Option<Admission> {
+    fn go(self: &Arc<Desk>, ticket: &Ticket, chosen: Chosen, order: Order) -> Option<Admission> {
         // In first, then the turn: a turn that is taken cannot be given back.
-        let mut admission = self.enter(instance, stale)?;
+        let mut admission = self.enter(chosen)?;
         if order == Order::InTurn {
             admission.permit = Some(ticket.take_turn()?);
         }
         Some(admission)
     }
 
-    fn enter(self: &Arc<Desk>, instance: Arc<Instance>, stale: Option<Arc<str>>) -> Option<Admission> {
+    fn enter(self: &Arc<Desk>, chosen: Chosen) -> Option<Admission> {
+        let Chosen { instance, revision, stale } = chosen;
         match instance.enter() {
             Entry::Draining => None,
             Entry::In => {
                 self.tally.in_flight.fetch_add(1, Ordering::Relaxed);
-                Some(Admission { instance, stale, permit: None, desk: Arc::clone(self) })
+                Some(Admission { instance, revision, stale, permit: None, desk: Arc::clone(self) })
             }
         }
     }
@@ -223,8 +227,8 @@ impl Desk {
             Look::Itself => Now::Done(Verdict::Itself),
             Look::Limit(why) => Now::Done(Verdict::Limit(why)),
             Look::Wait { left, pace, .. } => Now::Wait { left, pace },
-            Look::Go { run, stale, order } => match shared.instances.get(run) {
-                Some(instance) => reach(shared, visit, instance, stale, order),
+            Look::Go { run, revision, stale, order } => match shared.instances.get(run) {
+                Some(instance) => reach(shared, visit, Chosen { instance, revision, stale }, order),
                 // Its gate is open, but nobody has said where it listens; or it is gone and the gate is about to change.
                 None => match look(None, asker, visit.patience, bounds) {
                     Look::Wait { left, pace, .. } => Now::Wait { left, pace },
@@ -256,19 +260,19 @@ impl Desk {
 }
 
 /// An instance that has just refused a connection is tried again after a while, but not for long.
-fn reach(shared: &Shared, visit: &Visit, instance: Arc<Instance>, stale: Option<Arc<str>>, order: Order) -> Now {
+fn reach(shared: &Shared, visit: &Visit, chosen: Chosen, order: Order) -> Now {
     let now = shared.clock.now();
     match &visit.refusal {
-        Some(refusal) if refusal.run == instance.run => {
+        Some(refusal) if refusal.run == chosen.instance.run => {
             if now.since(refusal.since) >= shared.limits.refused {
                 return Now::Done(Verdict::Refused(Arc::clone(&refusal.why)));
             }
             match TRY_AGAIN.saturating_sub(now.since(refusal.last)) {
-                Duration::ZERO => Now::Turn(instance, stale, order),
+                Duration::ZERO => Now::Turn(chosen, order),
                 left => Now::Wait { left, pace: Pace::Counts },
             }
         }
-        _ => Now::Turn(instance, stale, order),
+        _ => Now::Turn(chosen, order),
     }
 }
 

@@ -14,7 +14,14 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{desk::Admission, files::FileStream, instance::draining, pool::Upstream, sse::Events};
+use super::{
+    browser::{Opening, Page},
+    desk::Admission,
+    files::FileStream,
+    instance::draining,
+    pool::Upstream,
+    sse::Events,
+};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -27,6 +34,8 @@ pub(super) enum Answer {
     Download(Incoming, Option<Lease>),
     /// A program's `text/event-stream`.
     Stream(Box<Stream>),
+    /// A program's page, which gets devloop's tag.
+    Page(Box<Page>),
     /// A file's.
     File(Box<FileStream>),
 }
@@ -54,6 +63,11 @@ impl Lease {
         admission.instance.pool.give_back(upstream);
         drop(slot);
         drop(admission);
+    }
+
+    /// The way of the request.
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Why the answer is out of date.
@@ -94,6 +108,8 @@ enum Parting {
 pub(super) enum BrokenOff {
     /// The program's connection failed.
     Program(hyper::Error),
+    /// Its page is not in the coding that it names.
+    Coding(std::io::Error),
     /// Its stream could not be ended between two events.
     Swap,
     /// The file could not be read to its end.
@@ -106,6 +122,7 @@ impl fmt::Display for BrokenOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
+            BrokenOff::Coding(error) => write!(f, "the program's page cannot be decoded: {error}"),
             BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
             BrokenOff::Packing(error) => write!(f, "the answer could not be compressed: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
@@ -123,6 +140,11 @@ impl Answer {
             return Answer::Own(None);
         }
         Answer::Download(incoming, Some(lease))
+    }
+
+    /// Of a program's page, which gets the tag.
+    pub(super) fn page(incoming: Incoming, lease: Lease, opening: Opening) -> Answer {
+        Answer::Page(Box::new(Page::new(incoming, lease, opening)))
     }
 
     /// Of a program's event stream. `encoded`: its events cannot be seen, so it can only be cut.
@@ -151,7 +173,7 @@ pub(super) enum Coding {
 }
 
 /// The next frame, after whatever the connection has to do for it.
-fn next_frame(
+pub(super) fn next_frame(
     incoming: &mut Incoming,
     lease: &mut Option<Lease>,
     cx: &mut Context<'_>,
@@ -168,13 +190,15 @@ fn next_frame(
     }
 }
 
-fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
+/// The answer is complete.
+pub(super) fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
     if let Some(lease) = lease.take() {
         lease.finish(cx);
     }
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
+/// What polling a body gives.
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, BrokenOff>>>;
 
 impl Stream {
     fn at_boundary(&self) -> bool {
@@ -252,6 +276,7 @@ impl Body for Answer {
             Answer::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
+            Answer::Page(page) => page.poll(cx),
             Answer::File(file) => {
                 file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
             }
@@ -272,6 +297,7 @@ impl Body for Answer {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
             Answer::File(file) => file.is_end(),
+            Answer::Page(page) => page.is_over(),
             Answer::Live(_) | Answer::Stream(_) => false,
         }
     }
@@ -281,7 +307,7 @@ impl Body for Answer {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
             Answer::File(file) => file.size_hint(),
-            Answer::Live(_) => SizeHint::default(),
+            Answer::Live(_) | Answer::Page(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),
                 None => stream.incoming.size_hint(),

@@ -9,16 +9,25 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Request, Response, StatusCode, Version, body::Incoming, header, http::request::Parts, upgrade::OnUpgrade};
+use hyper::{
+    Request, Response, StatusCode, Version,
+    body::{Body, Incoming},
+    header,
+    http::request::Parts,
+    upgrade::OnUpgrade,
+};
 use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 
 use super::{
     body::Upload,
+    browser::{Asks, Opening, Served, fresh_nonce, inject, origin},
     client::{Client, Sight},
     desk::{Admission, Desk, Verdict, Visit},
     download::{Answer, Coding, Lease},
     gate::Kind,
-    headers::{Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable},
+    headers::{
+        FORWARDED_PROTO, Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable,
+    },
     instance::{Instance, draining},
     pool::Upstream,
     queue::Permit,
@@ -49,6 +58,8 @@ pub(super) struct Journey {
     pub(super) naming: Naming,
     /// Who sent it.
     pub(super) client: Arc<Client>,
+    /// Whether its answer may be a page for devloop's tag.
+    pub(super) asks: Asks,
     /// When it came.
     pub(super) came: Time,
     /// How long it then waited until it was let in for the first time.
@@ -306,6 +317,11 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     let (mut head, incoming) = response.into_parts();
     for_client(&mut head.headers, journey.local, stale.as_deref());
     head.version = Version::HTTP_11;
+    if !incoming.is_end_stream()
+        && let Some(opening) = tagged(shared, journey, &mut head, &lease)
+    {
+        return Ok(Response::from_parts(head, Answer::page(incoming, lease, opening)));
+    }
     if !is_of(&head.headers, "text/event-stream") {
         return Ok(Response::from_parts(head, Answer::download(incoming, lease)));
     }
@@ -314,6 +330,30 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
     let coding = if opaque { Coding::Opaque } else { Coding::Plain };
     let body = Answer::stream(incoming, lease, coding, shared.limits.parting);
     Ok(Response::from_parts(head, body))
+}
+
+/// Makes the head fit for a page with devloop's tag, if this is one.
+fn tagged(
+    shared: &Shared,
+    journey: &Journey,
+    head: &mut hyper::http::response::Parts,
+    lease: &Lease,
+) -> Option<Opening> {
+    if journey.asks == Asks::Other {
+        return None;
+    }
+    let admission = lease.admission();
+    let asked = &journey.head.headers;
+    let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
+    let served = Served {
+        service: &admission.desk().name,
+        revision: admission.revision,
+        run: admission.instance.run,
+        token: &shared.token,
+        origin: origin(scheme, asked),
+        nonce: fresh_nonce(),
+    };
+    inject(journey.asks, head.status, &mut head.headers, &served)
 }
 
 fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {

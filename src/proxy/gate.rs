@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::settings::Caller;
 use crate::{
     core::gate::Gate,
-    model::{Report, RunId},
+    model::{Report, Revision, RunId},
 };
 
 /// What a look came to.
@@ -15,6 +15,8 @@ pub(super) enum Look {
     Go {
         /// The instance.
         run: RunId,
+        /// What it was made from.
+        revision: Revision,
         /// Why its answer is out of date.
         stale: Option<Arc<str>>,
         /// Whether others go first.
@@ -126,10 +128,10 @@ pub(super) fn look(gate: Option<&Gate>, asker: Asker, patience: Patience, bounds
             let pace = if *working { Pace::StandsStill } else { Pace::Counts };
             hold(Arc::clone(why), pace, asker, patience, bounds)
         }
-        Some(Gate::Open { run, awaiting: None, stale, .. }) => {
-            Look::Go { run: *run, stale: stale.clone(), order: Order::InTurn }
+        Some(Gate::Open { run, revision, awaiting: None, stale }) => {
+            Look::Go { run: *run, revision: *revision, stale: stale.clone(), order: Order::InTurn }
         }
-        Some(Gate::Open { run, awaiting: Some(awaiting), .. }) => {
+        Some(Gate::Open { run, revision, awaiting: Some(awaiting), .. }) => {
             let left = match asker {
                 Asker { caller: Caller::Ours | Caller::AwaitedByThisGate, .. } => Duration::ZERO,
                 Asker { kind: Kind::Background, .. } => bounds.background.saturating_sub(patience.fresh),
@@ -137,7 +139,8 @@ pub(super) fn look(gate: Option<&Gate>, asker: Asker, patience: Patience, bounds
             };
             let left = left.min(patience.left(bounds, Pace::Fresh));
             if left.is_zero() {
-                return Look::Go { run: *run, stale: Some(Arc::clone(&awaiting.why)), order: Order::AtOnce };
+                let stale = Some(Arc::clone(&awaiting.why));
+                return Look::Go { run: *run, revision: *revision, stale, order: Order::AtOnce };
             }
             Look::Wait { left, pace: Pace::Fresh, why: Arc::clone(&awaiting.why) }
         }
@@ -157,10 +160,7 @@ fn hold(why: Arc<str>, pace: Pace, asker: Asker, patience: Patience, bounds: Bou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        core::gate::Awaiting,
-        model::{Revision, Time},
-    };
+    use crate::{core::gate::Awaiting, model::Time};
 
     const BOUNDS: Bounds =
         Bounds { hold: Duration::from_secs(30), cap: Duration::from_secs(300), background: Duration::from_secs(1) };
@@ -212,7 +212,9 @@ mod tests {
             seen(ours(Caller::AwaitedByThisGate), Patience::default()),
             seen(stranger(Kind::Foreground), waited(30, Pace::Fresh)),
         ] {
-            assert_eq!(passes, Look::Go { run: RunId(7), stale: Some("main.go saved".into()), order: Order::AtOnce });
+            let stale = Some("main.go saved".into());
+            let expected = Look::Go { run: RunId(7), revision: Revision(1), stale, order: Order::AtOnce };
+            assert_eq!(passes, expected);
         }
     }
 

@@ -1,9 +1,10 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
 //! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `own`), `passage` takes it along its route
-//! (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
-//! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`) or is devloop's
-//! own (`refusal`, `pages`, `events`). `records` remembers what went through.
+//! (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward`
+//! sends and repeats (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`,
+//! `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`, `pages`, `events`). `records` remembers
+//! what went through.
 
 mod settings;
 
@@ -40,6 +41,7 @@ mod frames;
 mod sse;
 mod tunnel;
 
+mod browser;
 mod records;
 
 mod events;
@@ -57,7 +59,8 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, Tell, Told, WaitsFor,
+    Browser, Caller, Feeds, Limits, Look, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, Tell,
+    Told, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};

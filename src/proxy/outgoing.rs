@@ -26,6 +26,7 @@ pub(super) struct Outgoing {
     entry: Option<Entry>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large one is that of nearly all answers, and has no need of a box")]
 enum Shape {
     AsItIs(Seen),
     Packed(Box<Packed<Seen>>),

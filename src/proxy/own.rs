@@ -1,4 +1,4 @@
-//! `/.devloop/` on the proxy's port: the status, the events, and what `inspect` shows. Nothing here steers devloop.
+//! `/.devloop/` on the proxy's port: the status, the events, the script of pages, and what `inspect` shows. Nothing here steers devloop.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use hyper::{
 use tokio::sync::mpsc;
 
 use super::{
+    browser::SCRIPT,
     download::Answer,
     events::tell,
     headers::REASON,
@@ -32,7 +33,8 @@ pub(super) fn answer(
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let reading = matches!(*method, Method::GET | Method::HEAD);
     let mut response = match path {
-        "status" | "events" if !reading => return Err(Refusal::Method),
+        "status" | "events" | "client.js" if !reading => return Err(Refusal::Method),
+        "client.js" => text("text/javascript; charset=utf-8", SCRIPT.to_owned()),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
         "events" => events(shared, method, uri, headers)?,
         _ => inspect::answer(shared, method, path, uri, headers)?,

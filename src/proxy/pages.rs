@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::browser::CLIENT;
 use crate::model::Report;
 
 /// What a page shows.
@@ -37,23 +38,6 @@ pre{margin:0 0 1.5rem;padding:1rem 1.25rem;background:var(--sheet);border:1px so
 footer{color:var(--soft);font-size:.875rem}
 ";
 
-const SCRIPT: &str = "
-(function(){
-var page=document.body.dataset,note=document.getElementById('note');
-function see(state){
-if(state.service!==page.service)return;
-if(state.state==='holding'){note.textContent='devloop is working on it: '+(state.why||'');return}
-if(state.key!==page.key)location.reload();
-}
-var events=new EventSource('/.devloop/events?token='+encodeURIComponent(page.token));
-events.addEventListener('hello',function(e){JSON.parse(e.data).services.forEach(see)});
-['live','failed','stale','saved','holding'].forEach(function(name){events.addEventListener(name,function(e){see(JSON.parse(e.data))})});
-events.onopen=function(){note.textContent='This page reloads by itself as soon as something changes.'};
-events.onerror=function(){note.textContent='devloop does not answer; this page goes on trying.'};
-addEventListener('pagehide',function(){events.close()});
-})();
-";
-
 /// The report as a whole HTML page.
 pub(super) fn page(page: Page<'_>) -> String {
     let (token, report) = (escape(page.token), page.report);
@@ -65,17 +49,7 @@ pub(super) fn page(page: Page<'_>) -> String {
     }
     push(&mut html, format_args!("<title>{} - {}</title>\n", escape(&report.title), escape(page.project)));
     push(&mut html, format_args!("<style nonce=\"{token}\">{STYLE}</style>\n</head>\n"));
-    match page.watched {
-        None => html.push_str("<body>\n"),
-        Some((service, key)) => push(
-            &mut html,
-            format_args!(
-                "<body data-token=\"{token}\" data-service=\"{}\" data-key=\"{}\">\n",
-                escape(service),
-                escape(key)
-            ),
-        ),
-    }
+    html.push_str("<body>\n");
     let (status, project) = (page.status, escape(page.project));
     push(
         &mut html,
@@ -83,9 +57,16 @@ pub(super) fn page(page: Page<'_>) -> String {
     );
     push(&mut html, format_args!("<h1>{}</h1>\n", escape(&report.title)));
     push_details(&mut html, report);
-    if page.watched.is_some() {
+    if let Some((service, key)) = page.watched {
         html.push_str("<footer id=\"note\">This page reloads every five seconds.</footer>\n");
-        push(&mut html, format_args!("<script nonce=\"{token}\">{SCRIPT}</script>\n"));
+        let (service, key) = (escape(service), escape(key));
+        push(
+            &mut html,
+            format_args!(
+                "<script async src=\"{CLIENT}\" nonce=\"{token}\" data-token=\"{token}\" data-service=\"{service}\" \
+                 data-key=\"{key}\"></script>\n"
+            ),
+        );
     }
     html.push_str("</main>\n</body>\n</html>\n");
     html
@@ -130,7 +111,7 @@ fn push(to: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 /// Harmless between tags and in quoted attributes; control characters that HTML forbids are shown as such.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -15,6 +15,7 @@ use hyper::{
 
 use super::{
     body::Upload,
+    browser::Asks,
     client::Client,
     desk::Desk,
     download::Answer,
@@ -41,6 +42,7 @@ pub(super) struct Way<'a> {
     pub(super) local: Local,
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
+    pub(super) asks: Asks,
 }
 
 /// Takes a request along its route, as its rules say. None: the connection is to be dropped without an answer.
@@ -171,6 +173,7 @@ async fn pass(
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(client, &mut head, &asked);
+    way.asks.prepare(&mut head.headers);
     if let Some(cut) = cut {
         cut_off(&mut head, &cut);
     }
@@ -182,7 +185,8 @@ async fn pass(
     let upload = Upload::new(body, &shared.budget, rules.and_then(Ruleset::longest_body), || trail.tap());
     let naming = if rules.is_some_and(Ruleset::names_upstream) { Naming::Instance } else { Naming::AsItIs };
     let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
-    let mut journey = Journey { head, upload, upgrade, local, naming, client, came, held: None, trail };
+    let asks = way.asks;
+    let mut journey = Journey { head, upload, upgrade, local, naming, client, asks, came, held: None, trail };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,

@@ -33,6 +33,8 @@ pub struct Rules {
     pub hold: Duration,
     /// The services, in the plan's order.
     pub services: Vec<ServiceRoute>,
+    /// What is done to pages.
+    pub browser: Browser,
     /// Where requests go; none: `NAME.localhost` to service `NAME`, the rest to the first one that has a port.
     pub routes: Vec<Arc<Route>>,
     /// What is done to requests and answers where there are no routes.
@@ -50,6 +52,23 @@ pub struct Recording {
     pub keep: u16,
     /// With the first 64 KiB of their bodies.
     pub bodies: bool,
+}
+
+/// What is done to pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Browser {
+    /// Whether they get devloop's tag.
+    pub pages: Pages,
+}
+
+/// How pages reach the browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// With devloop's tag, by which they learn of swaps.
+    #[default]
+    Tagged,
+    /// As programs write them.
+    Untouched,
 }
 
 /// A service as the router sees it.

@@ -19,7 +19,7 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, Tell, WaitsFor},
+    settings::{Browser, Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, Tell, WaitsFor},
 };
 use crate::{
     core::gate::Gates,
@@ -65,6 +65,7 @@ pub(super) struct Known {
     pub(super) hold: Duration,
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
+    pub(super) browser: Arc<Browser>,
     services: Vec<ServiceRoute>,
     /// One for each service.
     pub(super) desks: Vec<Arc<Desk>>,
@@ -144,6 +145,7 @@ impl Known {
             hold: rules.hold,
             recording: rules.recording,
             server_timing: rules.server_timing,
+            browser: Arc::new(rules.browser),
             services: rules.services,
             desks,
         }

@@ -16,6 +16,7 @@ use crate::{
     model::RunId,
     proxy::{
         body::Upload,
+        browser::Asks,
         client::Client,
         forward::{Journey, Naming, Unanswered, forward},
         headers::{Local, Upgrade},
@@ -173,6 +174,7 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
         came,
         held: None,
         trail,
+        asks: Asks::Other,
     };
     let arrival = forward(&shared, &desk, &mut journey).await;
     let asked = std::mem::take(&mut journey.head.headers);
