@@ -5,9 +5,9 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 
 use super::{
-    Exit, Terminal, complain, config_file,
+    Exit, Terminal, complain, config_file, detected,
     environment::{self, Connected},
-    log, no_config,
+    log,
 };
 use crate::{
     app::{self, Ending, Picture, Until},
@@ -20,7 +20,7 @@ use crate::{
 
 const AFTER_HELP: &str = "\
 Examples:
-  devloop up                            everything in dev.toml
+  devloop up                            everything in dev.toml; without one, what the project looks like
   devloop up api worker                 these services, what they need, the steps before them
   devloop up --once                     make everything live, then end: 0 if that worked, 1 if not
   devloop up --listen 8080              the proxy on port 8080
@@ -76,12 +76,14 @@ pub enum OutputMode {
 pub struct Prepared {
     /// What to run.
     pub plan: Plan,
-    /// The dev.toml to read again when it changes; relative to the current folder. None with `-- CMD`.
+    /// The dev.toml to read again when it changes or comes; relative to the current folder. None with `-- CMD`.
     pub file: Option<PathBuf>,
     /// What a person should know; printed to standard error already.
     pub warnings: Vec<Problem>,
     /// How to show what happens.
     pub output: OutputMode,
+    /// What was assumed where there is no dev.toml.
+    pub assumed: Vec<String>,
     /// When to end.
     pub until: Until,
     /// How much to log: 0, 1, 2 and more.
@@ -121,7 +123,7 @@ pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode
 }
 
 fn options(prepared: Prepared) -> app::Options {
-    let Prepared { plan, file, warnings, output, until, services, listen, .. } = prepared;
+    let Prepared { plan, file, warnings, output, until, services, listen, assumed, .. } = prepared;
     let (picture, programs) = match output {
         OutputMode::Pane(theme) => (Picture::Pane(theme), process::Terminal::Pty),
         OutputMode::Terminal(colour) => (Picture::Lines(Format::Plain(colour)), process::Terminal::Pty),
@@ -129,10 +131,11 @@ fn options(prepared: Prepared) -> app::Options {
         OutputMode::Json => (Picture::Lines(Format::Json), process::Terminal::Pipes),
     };
     // What was printed before the pane came cannot be seen behind it.
-    let notes = match output {
-        OutputMode::Pane(_) => warnings.into_iter().map(note).collect(),
-        OutputMode::Terminal(_) | OutputMode::Plain(_) | OutputMode::Json => Vec::new(),
-    };
+    let mut notes = detected::notes(assumed);
+    match output {
+        OutputMode::Pane(_) => notes.extend(warnings.into_iter().map(note)),
+        OutputMode::Terminal(_) | OutputMode::Plain(_) | OutputMode::Json => {}
+    }
     let reload = file.map(|file| -> app::Reload {
         Arc::new(move || {
             let loaded = config::read(&file)?;
@@ -157,7 +160,9 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
     } else {
         None
     };
-    let loaded = load(&args, file.as_ref()).map_err(|problems| complain(terminal, &problems))?;
+    let (loaded, assumed) = load(&args, file.as_ref()).map_err(|problems| complain(terminal, &problems))?;
+    // A dev.toml that is written meanwhile is taken over.
+    let file = file.or_else(|| args.command.is_empty().then(|| PathBuf::from(config::FILE_NAME)));
     let plan = narrowed(loaded.plan, &args.services, args.listen.as_deref());
     let plan = plan.map_err(|problem| complain(terminal, &[problem]))?;
     environment::to_stderr(&render_warnings(&loaded.warnings, terminal.stderr));
@@ -166,6 +171,7 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
         file,
         warnings: loaded.warnings,
         output: output_mode(&args, terminal),
+        assumed,
         until: if args.once { Until::Settled } else { Until::Ended },
         verbosity: args.verbose,
         log: args.log,
@@ -174,15 +180,19 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
     })
 }
 
-fn load(args: &UpArgs, file: Option<&PathBuf>) -> Result<Loaded, Vec<Problem>> {
+/// The plan, and what was assumed where nobody has written one.
+fn load(args: &UpArgs, file: Option<&PathBuf>) -> Result<(Loaded, Vec<String>), Vec<Problem>> {
     match file {
-        Some(file) => config::read(file),
-        None if args.command.is_empty() => Err(vec![no_config()]),
+        Some(file) => Ok((config::read(file)?, Vec::new())),
+        None if args.command.is_empty() => {
+            let detected = detected::plan(&args.services)?;
+            Ok((detected.loaded, detected.assumed))
+        }
         None => {
             let here = environment::current_dir().map_err(|problem| vec![problem])?;
             let root = here.canonicalize().unwrap_or(here);
             let plan = config::from_words(args.command.clone(), &root)?;
-            Ok(Loaded { plan, warnings: Vec::new() })
+            Ok((Loaded { plan, warnings: Vec::new() }, Vec::new()))
         }
     }
 }
