@@ -253,7 +253,7 @@ fn basic_auth(report: &mut Report, table: &Table<'_, '_>) -> Option<BTreeMap<Str
             }
         }
     }
-    if known.is_empty() {
+    if entries.is_empty() {
         let problem = Problem::new("`basic_auth` names nobody: nobody would be let in");
         report.problem(problem.hint("`basic_auth = false` lets everybody in"), value.span());
     }
