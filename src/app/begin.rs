@@ -8,7 +8,9 @@ use tokio::sync::{
 };
 
 use super::{
-    App, Awaited, Happening, Leaving, Options, carry, lock,
+    App, Awaited, Happening, Leaving, Options,
+    audience::Audience,
+    carry, lock,
     show::{self, Show, Wheel},
 };
 use crate::{
@@ -42,17 +44,19 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
+        let audience = Audience::new();
         let core = Core::new(plan.clone(), &store.exclusive());
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
         let (status, status_seen) = watch::channel(Arc::new(first));
-        let wheel = Wheel { status: status_seen, inbox: inbox.clone() };
-        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel);
+        let wheel = Wheel { status: status_seen.clone(), inbox: inbox.clone() };
+        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel, audience.clone());
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
-        let sink: Arc<dyn Fn(Output) + Send + Sync> = Arc::new(show::sink(lines, ears.clone(), log.clone()));
+        let sink: Arc<dyn Fn(Output) + Send + Sync> =
+            Arc::new(show::sink(lines, ears.clone(), log.clone(), audience.clone()));
         let of_programs = Arc::clone(&sink);
         let programs = Programs::new(
             setup,
@@ -67,6 +71,8 @@ impl App {
             look: Some(looks(inbox.clone())),
             tell: told(inbox.clone(), sink),
             waits_for: who_asks(programs.clone(), awaited.clone()),
+            since: audience.since(),
+            numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
         let proxy = begin_proxy(&plan, &session, feeds).await?;
         let ports = Ports::new();
@@ -96,6 +102,7 @@ impl App {
             status_json,
             awaited,
             ears,
+            audience,
             runs: HashMap::new(),
             keys: carry::Keys::default(),
             inbox,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
-    Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Port, RateLimit, Restart, Settle,
-    Swap, Tool,
+    Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Port, Protocol, RateLimit, Restart,
+    Settle, Swap, Tool,
 };
 
 /// A value and the bytes of the file it was written in.
@@ -112,6 +112,7 @@ pub(super) struct Step {
 pub(super) struct Service {
     pub(super) common: Common,
     pub(super) port: Option<At<Port>>,
+    pub(super) protocol: Option<At<Protocol>>,
     pub(super) swap: Option<At<Swap>>,
     pub(super) health: Option<At<Health>>,
     pub(super) stop: Option<Stop>,

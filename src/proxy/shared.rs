@@ -19,7 +19,9 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Browser, Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, Tell, WaitsFor},
+    settings::{
+        Browser, Feeds, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
+    },
 };
 use crate::{
     core::gate::Gates,
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
     pub(super) tell: Tell,
+    pub(super) since: Since,
+    pub(super) numbers: Numbers,
     pub(super) peers: Peers,
     pub(super) budget: Arc<Budget>,
     pub(super) held: AtomicUsize,
@@ -89,6 +93,8 @@ impl Shared {
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
             tell: feeds.tell,
+            since: feeds.since,
+            numbers: feeds.numbers,
             peers: Peers::start(),
             budget: Arc::new(Budget::new(limits.kept_each, limits.kept_all)),
             held: AtomicUsize::new(0),

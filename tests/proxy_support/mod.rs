@@ -20,7 +20,7 @@ use std::{
 use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
-    plan::Listen,
+    plan::{Listen, Protocol},
     proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Told, WaitsFor},
 };
 use tokio::{
@@ -55,6 +55,8 @@ pub struct Stage {
     pub status: watch::Sender<Arc<serde_json::Value>>,
     /// What the proxy had to say so far.
     pub told: Arc<Mutex<Vec<Told>>>,
+    /// What its programs speak.
+    pub protocol: Protocol,
     gates: watch::Sender<Gates>,
     runs: AtomicU64,
 }
@@ -91,9 +93,25 @@ impl Stage {
         let told: Arc<Mutex<Vec<Told>>> = Arc::default();
         let hearing = Arc::clone(&told);
         let tell = Arc::new(move |what| hearing.lock().unwrap().push(what));
-        let feeds = Feeds { gates: gates.subscribe(), status: status.subscribe(), look: None, tell, waits_for };
+        let feeds = Feeds {
+            gates: gates.subscribe(),
+            status: status.subscribe(),
+            look: None,
+            tell,
+            waits_for,
+            since: Arc::new(|_| None),
+            numbers: Arc::new(|_| "# EOF\n".to_owned()),
+        };
         let proxy = Proxy::start(settings, feeds).await.expect("a free port on loopback");
-        Stage { addr: proxy.addresses()[0], proxy, status, told, gates, runs: AtomicU64::new(1) }
+        Stage {
+            addr: proxy.addresses()[0],
+            proxy,
+            status,
+            told,
+            protocol: Protocol::Http,
+            gates,
+            runs: AtomicU64::new(1),
+        }
     }
 
     /// The gate of a service from now on.
@@ -111,7 +129,7 @@ impl Stage {
     /// A run that nobody had before, known to the proxy.
     pub fn add(&self, addr: SocketAddr) -> RunId {
         let run = RunId(self.runs.fetch_add(1, Ordering::SeqCst));
-        self.proxy.add(run, vec![addr]);
+        self.proxy.add(run, vec![addr], self.protocol);
         run
     }
 
