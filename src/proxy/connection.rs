@@ -27,6 +27,7 @@ use super::{
     download::Answer,
     headers::{Local, MOST_HOPS, from_http2, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
+    outgoing::Outgoing,
     own,
     passage::{Way, redirect, refuse, take},
     records::Seen,
@@ -151,7 +152,7 @@ async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
     mut request: Request<Incoming>,
-) -> Result<Response<Seen>, Drop> {
+) -> Result<Response<Outgoing>, Drop> {
     let known = shared.known();
     if request.version() == Version::HTTP_2 {
         let (mut head, body) = request.into_parts();
@@ -200,8 +201,8 @@ fn https(headers: &HeaderMap, uri: &Uri) -> String {
 }
 
 /// An answer of devloop's own: nobody keeps a record of it.
-fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
-    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Outgoing>, Drop> {
+    response.map(|response| response.map(|answer| Outgoing::new(Seen::unrecorded(answer)))).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.
