@@ -95,7 +95,8 @@ impl App {
             _ => {}
         }
         self.log.fact(&serde_json::to_string(&fact).unwrap_or_default());
-        self.showing.fact(stamp(self.clock.now()), fact);
+        let stamp = stamp(self.clock.now());
+        self.showing.fact(stamp, fact);
     }
 
     fn digest(&self, batch: BatchId, paths: Vec<FilePath>) {

@@ -17,6 +17,7 @@ mod breaker;
 mod fresh;
 mod graph;
 mod pipeline;
+pub mod readers;
 mod save;
 mod service;
 mod settle;

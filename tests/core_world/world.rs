@@ -315,11 +315,6 @@ impl World {
         live.iter().find(|(live, _)| &**live == name).map(|(_, run)| self.made[run])
     }
 
-    /// Whether `file` was there when the watcher saw it last.
-    pub fn was_there(&self, file: &str) -> bool {
-        self.known.contains_key(Path::new(file))
-    }
-
     pub fn quit(&mut self) {
         self.quit = true;
         self.give(Event::Quit);
