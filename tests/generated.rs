@@ -68,7 +68,9 @@ fn strings() -> Value {
 fn kind(words: &str) -> Value {
     match words {
         "boolean" => json!({ "type": "boolean" }),
-        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "file" => json!({ "type": "string" }),
+        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "host" | "file" => {
+            json!({ "type": "string" })
+        }
         "name" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }),
         "time" => time(),
         "number" => json!({ "type": "integer" }),
@@ -82,7 +84,11 @@ fn kind(words: &str) -> Value {
             json!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 65_535 }, { "type": "string" }] })
         }
         "table of strings" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        "table" => object("### `stop`"),
+        "table" => json!({ "type": "object" }),
+        "boolean or table" => json!({ "type": ["boolean", "object"] }),
+        "number or table" => json!({ "type": ["number", "object"] }),
+        "size" => json!({ "type": ["integer", "string"] }),
+        "time or two times" => json!({ "anyOf": [time(), { "type": "array", "items": time() }] }),
         "path or table" => json!({ "anyOf": [{ "type": "string", "pattern": "^/" }, object("### `health`")] }),
         other => alternatives(other),
     }
@@ -112,7 +118,10 @@ fn object(heading: &str) -> Value {
             let as_there = row.kind.is_empty().then(|| rows("## `[[step]]`")).into_iter().flatten();
             let there = as_there.into_iter().find(|step| step.keys.contains(key));
             let known = there.as_ref().unwrap_or(&row);
-            let mut schema = kind(known.kind.split(" in `").next().unwrap());
+            let mut schema = match key.as_str() {
+                "stop" => object("### `stop`"),
+                _ => kind(known.kind.split(" in `").next().unwrap()),
+            };
             let default =
                 if known.default.is_empty() { String::new() } else { format!("\n\nDefault: {}", known.default) };
             schema["description"] = format!("{}{default}", known.meaning).into();

@@ -20,6 +20,7 @@ pub mod run;
 mod running;
 pub mod status;
 pub mod stop;
+pub mod trust;
 pub mod up;
 pub mod wait;
 pub mod why;
@@ -34,6 +35,7 @@ pub use self::{
     exit::Exit,
 };
 use crate::{
+    certificates::Wanted,
     config,
     error::{Problem, render},
 };
@@ -123,6 +125,10 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
+    /// Make browsers and tools of this machine trust devloop's certificates
+    Trust(trust::TrustArgs),
+    /// Take that back
+    Untrust(trust::TrustArgs),
 }
 
 /// Runs the program's own command line to its end.
@@ -165,6 +171,8 @@ pub fn main() -> ExitCode {
         Command::Config(args) => effective::run(&args, cli.config, &terminal).into(),
         Command::Doctor(args) => doctor::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
+        Command::Trust(args) => trust::run(&args, Wanted::Trust, &terminal).into(),
+        Command::Untrust(args) => trust::run(&args, Wanted::Untrust, &terminal).into(),
     }
 }
 

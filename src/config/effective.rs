@@ -201,6 +201,7 @@ fn proxy(plan: &Plan) -> Vec<(&'static str, Value)> {
         ("fresh", string(&show_time(proxy.fresh))),
         ("hold", string(&show_time(proxy.hold))),
         ("reload", toml(proxy.reload)),
+        ("tls", toml(proxy.tls)),
         ("record", toml(proxy.record)),
         ("record_bodies", toml(proxy.record_bodies)),
         ("server_timing", toml(proxy.server_timing)),

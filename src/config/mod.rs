@@ -9,6 +9,7 @@ mod defaults;
 mod effective;
 mod file;
 mod language;
+mod middleware;
 mod names;
 mod order;
 mod parse;
