@@ -66,7 +66,7 @@ path = "/""#;
 5 | [[plugin]]
   |   ^^^^^^
   |
-  = hint: the keys are `watch`, `step`, `service`, `proxy` and `route`"#;
+  = hint: the keys are `watch`, `step`, `service`, `proxy`, `route`, `hook` and `notify`"#;
     assert_eq!(problem_of(toml), message);
 }
 
