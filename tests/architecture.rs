@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 7] = [
     &["plan", "config"],
     &["core"],
     &[
+        "control",
         "detect",
         "health",
         "hooks",
