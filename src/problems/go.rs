@@ -124,7 +124,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let hit = race(&lines).expect("a race");
         let place = hit.place.expect("a place");
-        assert_eq!((place.file.as_str(), place.line, hit.lines), ("/w/sub/race.go", 9, 13));
+        assert_eq!((place.file.as_str(), place.line, hit.lines), ("/w/sub/race.go", 9, 14));
         assert_eq!(place.message, "data race: read, previous write at /w/sub/race.go:12");
     }
 
