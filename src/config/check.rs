@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     command::{commands, hook_command, stop_command},
     defaults, language,
+    middleware::merged,
     names::{Names, Who},
     order::{Commands, Order},
     paths::{cwd, env_files, file_globs, globs, relative, tidy},
@@ -207,9 +208,11 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         fresh: written.fresh.unwrap_or(default.fresh),
         hold: written.hold.unwrap_or(default.hold),
         reload: written.reload.unwrap_or(default.reload),
+        tls: written.tls.unwrap_or(default.tls),
         record: written.record.unwrap_or(default.record),
         record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
         server_timing: written.server_timing.unwrap_or(default.server_timing),
+        middleware: Arc::new(merged(&written.middleware, &written::Middleware::default())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What holds where dev.toml says nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::plan::{Backend, Globs, Health, Listen, Proxy, Settle, Stop, Watch};
 
@@ -36,9 +36,11 @@ pub(super) fn proxy() -> Proxy {
         fresh: FRESH,
         hold: HOLD,
         reload: true,
+        tls: false,
         record: RECORD,
         record_bodies: false,
         server_timing: false,
+        middleware: Arc::default(),
     }
 }
 

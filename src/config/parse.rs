@@ -2,6 +2,7 @@
 //! Nothing here compares one key with another.
 
 mod hook;
+mod middleware;
 mod route;
 mod service;
 
@@ -12,6 +13,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use self::middleware::MIDDLEWARE;
 use super::{
     table::{Report, Table, Zero, kind, number, string_array},
     units::{self, Wrong},
@@ -25,7 +27,7 @@ use crate::{
 const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route", "hook", "notify"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
 const PROXY: &[&str] =
-    &["listen", "hosts", "fresh", "hold", "reload", "record", "record_bodies", "server_timing", "enabled"];
+    &["listen", "hosts", "fresh", "hold", "reload", "tls", "record", "record_bodies", "server_timing", "enabled"];
 const STEP: &[&str] = &[
     "name",
     "run",
@@ -109,7 +111,7 @@ impl Reader {
         if let Some(table) = root.table(report, "watch", "`[watch]`", WATCH) {
             file.watch = watch(report, &table);
         }
-        if let Some(table) = root.table(report, "proxy", "`[proxy]`", PROXY) {
+        if let Some(table) = root.table(report, "proxy", "`[proxy]`", &[PROXY, MIDDLEWARE].concat()) {
             file.proxy = proxy(report, &table);
         }
         for (entries, span) in tables(report, &root, "step") {
@@ -245,12 +247,14 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
         reload: table.boolean(report, "reload"),
+        tls: table.boolean(report, "tls"),
         record: record(report, table),
         record_bodies: table
             .boolean(report, "record_bodies")
             .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
         server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
+        middleware: middleware::middleware(report, table),
     }
 }
 

@@ -5,6 +5,7 @@ mod command;
 mod describe;
 mod globs;
 mod hook;
+mod middleware;
 mod pattern;
 mod route;
 mod script;
@@ -22,6 +23,7 @@ pub use self::{
     describe::{describe, time as show_time},
     globs::Globs,
     hook::{Hook, Moment, Notify},
+    middleware::{Cors, Fail, Field, HostHeader, Latency, Middleware, Origins, RateLimit},
     pattern::Pattern,
     route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},
 };
@@ -98,12 +100,16 @@ pub struct Proxy {
     pub hold: Duration,
     /// Whether pages are told to reload.
     pub reload: bool,
+    /// Whether it speaks HTTPS.
+    pub tls: bool,
     /// So many of the last requests are remembered for `/.devloop/`; 0: none.
     pub record: u16,
     /// Whether the first 64 KiB of their bodies are, too.
     pub record_bodies: bool,
     /// Whether answers say in `Server-Timing` where their time went.
     pub server_timing: bool,
+    /// What is done to requests and answers where no route leads.
+    pub middleware: Arc<Middleware>,
 }
 
 /// `listen`

@@ -4,6 +4,7 @@
 
 mod hooks;
 mod keys;
+mod middleware;
 mod names;
 mod routes;
 mod services;

@@ -55,11 +55,13 @@ impl World {
             watch: Watch { ignore: Globs::default(), settle: Settle::Auto, backend: Backend::Native },
             proxy: Proxy {
                 enabled: false,
+                middleware: Default::default(),
                 listen: Listen { host: None, port: 0, written: false },
                 hosts: Vec::new(),
                 fresh: Duration::ZERO,
                 hold: Duration::ZERO,
                 reload: false,
+                tls: false,
                 record: 0,
                 record_bodies: false,
                 server_timing: false,
