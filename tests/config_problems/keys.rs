@@ -115,7 +115,7 @@ port = 3001"#;
 4 | port = 3001
   | ^^^^
   |
-  = hint: the keys are `name`, `run`, `shell`, `inputs`, `outputs`, `after`, `needs`, `cwd`, `env`, `env_files`, `pty`, `cancel`, `cache`, `timeout` and `generates`"#;
+  = hint: the keys are `name`, `run`, `shell`, `inputs`, `outputs`, `after`, `needs`, `cwd`, `env`, `env_files`, `pty`, `problems`, `cancel`, `cache`, `timeout` and `generates`"#;
     assert_eq!(problem_of(toml), message);
 }
 
