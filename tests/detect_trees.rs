@@ -433,8 +433,11 @@ fn a_procfile_says_what_stands_beside_the_program() {
         ("main.go", SERVER),
         ("Procfile", "web: bin/shop\nworker: go run ./worker\nrelease: bin/migrate\n"),
     ];
-    let finding =
-        reads(files, &[], &["go build -o {out} .", "name = \"worker\"\nrun = \"go run ./worker\"\nport = \"none\""]);
+    let finding = reads(
+        files,
+        &["go"],
+        &["go build -o {out} .", "name = \"worker\"\nrun = \"go run ./worker\"\nport = \"none\""],
+    );
     assert_eq!(finding.draft.of(detect::Kind::Service).count(), 2);
     let dev: Files = &[
         ("Gemfile", ""),
