@@ -1,8 +1,8 @@
 //! devloop: save a file, see the new program. Ordered steps, health-gated swaps, a proxy that holds requests meanwhile.
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
-//! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`, `detect`,
-//! `toolchain`, `problems`, `ui`; `app`, the loop that joins them; `cli`.
+//! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`, `detect`, `control`,
+//! `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that joins them; `cli`.
 
 pub mod model;
 
@@ -15,8 +15,11 @@ pub mod plan;
 
 pub mod core;
 
+pub mod control;
 pub mod detect;
 pub mod health;
+pub mod journal;
+pub mod metrics;
 pub mod problems;
 pub mod process;
 pub mod proxy;

@@ -8,7 +8,9 @@ use tokio::sync::{
 };
 
 use super::{
-    App, Awaited, Happening, Leaving, Options, carry, lock,
+    App, Awaited, Happening, Leaving, Options,
+    audience::Audience,
+    carry, lock,
     show::{self, Show, Wheel},
 };
 use crate::{
@@ -35,12 +37,13 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
+        let audience = Audience::new(clock);
         let core = Core::new(plan.clone(), &store.exclusive());
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
         let (status, status_seen) = watch::channel(Arc::new(first));
-        let wheel = Wheel { status: status_seen, inbox: inbox.clone() };
-        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel);
+        let wheel = Wheel { status: status_seen.clone(), inbox: inbox.clone() };
+        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel, audience.clone());
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
@@ -48,7 +51,7 @@ impl App {
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone()),
+            show::sink(lines, ears.clone(), log.clone(), audience.clone()),
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
@@ -57,6 +60,8 @@ impl App {
             status: status_out,
             look: Some(looks(inbox.clone())),
             waits_for: who_asks(programs.clone(), awaited.clone()),
+            since: audience.since(),
+            numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
         let proxy = begin_proxy(&plan, &session, feeds).await?;
         let ports = Ports::new();
@@ -86,11 +91,13 @@ impl App {
             status_json,
             awaited,
             ears,
+            audience,
             runs: HashMap::new(),
             keys: carry::Keys::default(),
             inbox,
             happenings,
             showing,
+            control: None,
             looks: HashMap::new(),
             look: 0,
             leaving: Leaving::No,
@@ -102,7 +109,8 @@ impl App {
         for note in options.notes {
             app.note(note.text, note.hint);
         }
-        app.greet(&strays);
+        let url = app.greet(&strays);
+        app.listen_to_commands(url);
         Ok((app, signals))
     }
 
@@ -117,8 +125,8 @@ impl App {
         }
     }
 
-    /// Tells where it listens and what was found at the start.
-    fn greet(&mut self, strays: &[Stray]) {
+    /// Tells where it listens and what was found at the start. Returns what to open in a browser.
+    fn greet(&mut self, strays: &[Stray]) -> Option<String> {
         for note in self.store.notes().to_vec() {
             self.note(note, None);
         }
@@ -139,9 +147,11 @@ impl App {
                     false => format!("http://{first}"),
                 };
                 let addresses = addresses.iter().map(ToString::to_string).collect();
-                self.tell(Fact::Listening { url, addresses });
+                self.tell(Fact::Listening { url: url.clone(), addresses });
+                return Some(url);
             }
         }
+        None
     }
 
     pub(super) fn note(&mut self, text: String, hint: Option<String>) {
@@ -202,7 +212,7 @@ pub(super) fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
 }
 
 /// How the proxy makes sure that the gates know of every save so far.
-fn looks(inbox: UnboundedSender<Happening>) -> Look {
+pub(super) fn looks(inbox: UnboundedSender<Happening>) -> Look {
     Arc::new(move || {
         let (done, wait) = oneshot::channel();
         _ = inbox.send(Happening::Look(done));

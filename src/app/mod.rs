@@ -2,8 +2,10 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy.
+//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `audience`
+//! hears what is shown; `steer` does what the control socket asks for.
 
+mod audience;
 mod begin;
 mod carry;
 mod launch;
@@ -11,6 +13,7 @@ mod load;
 mod pane;
 mod report;
 mod show;
+mod steer;
 
 use std::{
     collections::HashMap,
@@ -26,6 +29,7 @@ use tokio::sync::{
 
 use self::{carry::Run, show::Showing};
 use crate::{
+    control::{Server, Wish},
     core::{
         Core,
         event::{Event, StopHow},
@@ -89,6 +93,8 @@ pub enum Ending {
     Good,
     /// Nothing was left to do, and something failed.
     Failed,
+    /// A person asked for it, from another terminal.
+    Stopped,
     /// A signal asked for it.
     Signal(i32),
     /// Another devloop runs in this project.
@@ -132,6 +138,8 @@ enum Happening {
     Quit,
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
+    /// Somebody asks over the control socket.
+    Wish(Wish),
 }
 
 /// Who may not be held, for the proxy: the runs that each service's gate waits for.
@@ -161,11 +169,13 @@ struct App {
     status_json: watch::Sender<Arc<serde_json::Value>>,
     awaited: Awaited,
     ears: show::Ears,
+    audience: audience::Audience,
     runs: HashMap<RunId, Run>,
     keys: carry::Keys,
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
+    control: Option<Server>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,
     look: u64,
@@ -228,6 +238,9 @@ impl App {
             self.handle(Event::Fenced { run });
         }
         for note in mail.notes {
+            if note == files::Note::Rescanned {
+                self.audience.overflow();
+            }
             self.note(files::Note::text(&note), note.hint());
         }
     }
@@ -257,6 +270,7 @@ impl App {
                 self.looks.insert(self.look, look);
                 self.watcher.look(self.look);
             }
+            Happening::Wish(wish) => self.wish(wish),
             Happening::Settled { ok } => {
                 let ending = if ok { Ending::Good } else { Ending::Failed };
                 self.ask_to_leave(ending, if ok { "everything is live" } else { "something has failed" });
@@ -269,7 +283,7 @@ impl App {
         if let Event::NewPlan(plan) = &event {
             self.adopt(plan.clone());
         }
-        if let Event::Learned { name, reads } = &event {
+        if let Event::Learned { name, reads: Some(reads), .. } = &event {
             self.watcher.learned(name.clone(), Arc::new(reads.clone()));
         }
         let effects = self.core.handle(self.clock.now(), event);
@@ -363,6 +377,8 @@ impl App {
         self.session.end();
         _ = self.store.save();
         self.log.close();
+        // No new devloop may find our socket when we have let go of the project.
+        self.control = None;
         drop(self.showing);
         ending
     }

@@ -1,7 +1,7 @@
 //! Rust: the binaries of a package or workspace, and which of them serve.
 
 use super::{
-    draft::{Draft, Table, as_name},
+    draft::{Draft, Table, Value, as_name},
     patterns::pattern,
     reading::{Doubt, Rank, Reading},
     tree::Tree,
@@ -222,9 +222,11 @@ fn service(binary: &Binary, name: &str, step: &str, doubts: &mut Vec<Doubt>, sha
         doubts.push(Doubt::about(name, "port", text));
         Table::service(name, run)
     };
-    if has("tonic") && !SERVERS.iter().any(|server| *server != "tonic" && *server != "hyper" && has(server)) {
-        let tcp = super::draft::Value::Inline(vec![("tcp".to_owned(), super::draft::Value::Flag(true))]);
-        service = service.because("health", tcp, "gRPC: an open port is enough");
+    let http = SERVERS.iter().any(|server| *server != "tonic" && *server != "hyper" && has(server));
+    let http = http || (has("hyper") && !has("tonic")) || text.contains("HTTP/1");
+    if serves(binary) && !http {
+        let tcp = Value::Inline(vec![("tcp".to_owned(), Value::Flag(true))]);
+        service = service.because("health", tcp, "no HTTP is to be seen: an open port is enough");
     }
     match exclusive(binary, shared) {
         Some(why) => service.because("swap", "exclusive", why),

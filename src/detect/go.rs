@@ -287,12 +287,9 @@ impl<'t> Code<'t> {
             }
             _ => {}
         }
-        if only_grpc(&program.text) {
-            service = service.because(
-                "health",
-                Value::Inline(vec![("tcp".to_owned(), Value::Flag(true))]),
-                "gRPC: an open port is enough",
-            );
+        if serving && no_http(&program.text) {
+            let tcp = Value::Inline(vec![("tcp".to_owned(), Value::Flag(true))]);
+            service = service.because("health", tcp, "no HTTP is to be seen: an open port is enough");
         }
         match exclusive(program) {
             Some(why) => service.because("swap", "exclusive", why),
@@ -339,9 +336,10 @@ fn serving_command(program: &Program) -> Option<String> {
         .find(|name| found.contains(name))
 }
 
-fn only_grpc(text: &str) -> bool {
-    text.contains("grpc.NewServer(")
-        && !pattern(r"ListenAndServe|http\.Serve|http\.Server\{|gin\.|echo\.New|fiber\.New").is_match(text)
+/// Whether no HTTP is to be seen, but another way of listening.
+fn no_http(text: &str) -> bool {
+    let http = r"net/http|gin\.|echo\.New|fiber\.New|fasthttp|iris\.|beego|ghttp\.|kratos|HTTP/1";
+    pattern(r"grpc\.NewServer\(|net\.Listen\(|ListenConfig\{").is_match(text) && !pattern(http).is_match(text)
 }
 
 /// Why two instances must not run side by side.

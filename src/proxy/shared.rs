@@ -19,7 +19,7 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Browser, Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    settings::{Browser, Feeds, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, WaitsFor},
 };
 use crate::{
     core::gate::Gates,
@@ -47,6 +47,8 @@ pub(super) struct Shared {
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
+    pub(super) since: Since,
+    pub(super) numbers: Numbers,
     pub(super) peers: Peers,
     pub(super) budget: Arc<Budget>,
     pub(super) held: AtomicUsize,
@@ -87,6 +89,8 @@ impl Shared {
             status: feeds.status,
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
+            since: feeds.since,
+            numbers: feeds.numbers,
             peers: Peers::start(),
             budget: Arc::new(Budget::new(limits.kept_each, limits.kept_all)),
             held: AtomicUsize::new(0),

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod app;
+mod seat;
 mod support;
 mod traffic;
 mod tricks;
@@ -17,10 +18,13 @@ mod hello;
 mod leaving;
 mod loop_;
 mod mishaps;
+mod observe;
+mod pane;
 mod programs;
 mod requests;
 mod routes;
 mod saves;
+mod steer;
 mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).

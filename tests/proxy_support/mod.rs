@@ -20,7 +20,7 @@ use std::{
 use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
-    plan::Listen,
+    plan::{Listen, Protocol},
     proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
 };
 use tokio::{
@@ -53,6 +53,8 @@ pub struct Stage {
     pub proxy: Proxy,
     pub addr: SocketAddr,
     pub status: watch::Sender<Arc<serde_json::Value>>,
+    /// What its programs speak.
+    pub protocol: Protocol,
     gates: watch::Sender<Gates>,
     runs: AtomicU64,
 }
@@ -86,9 +88,16 @@ impl Stage {
         change(&mut settings);
         let gates = watch::Sender::new(Gates::default());
         let status = watch::Sender::new(Arc::new(serde_json::json!({ "ok": true })));
-        let feeds = Feeds { gates: gates.subscribe(), status: status.subscribe(), look: None, waits_for };
+        let feeds = Feeds {
+            gates: gates.subscribe(),
+            status: status.subscribe(),
+            look: None,
+            waits_for,
+            since: Arc::new(|_| None),
+            numbers: Arc::new(|_| "# EOF\n".to_owned()),
+        };
         let proxy = Proxy::start(settings, feeds).await.expect("a free port on loopback");
-        Stage { addr: proxy.addresses()[0], proxy, status, gates, runs: AtomicU64::new(1) }
+        Stage { addr: proxy.addresses()[0], proxy, status, protocol: Protocol::Http, gates, runs: AtomicU64::new(1) }
     }
 
     /// The gate of a service from now on.
@@ -106,7 +115,7 @@ impl Stage {
     /// A run that nobody had before, known to the proxy.
     pub fn add(&self, addr: SocketAddr) -> RunId {
         let run = RunId(self.runs.fetch_add(1, Ordering::SeqCst));
-        self.proxy.add(run, vec![addr]);
+        self.proxy.add(run, vec![addr], self.protocol);
         run
     }
 

@@ -281,7 +281,7 @@ const WATCHEXEC: &[Known] = &[
     ("--interactive", No("devloop starts no programs that want the terminal")),
     ("--exit-on-error", No("`devloop up --once` ends with 1 when something fails")),
     ("--manual", No("devloop has its own: `devloop --help`")),
-    ("--completions", No("`devloop completions` prints them")),
+    ("--completions", No("`devloop completions SHELL` prints them")),
     ("--timeout", To("`timeout` of a step")),
     ("--socket", No("devloop hands a service the port it probes")),
     ("--quote", No("an array is never given to a shell")),
