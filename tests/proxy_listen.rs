@@ -22,6 +22,7 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Result<Proxy, devloop::err
         gates,
         status,
         look: None,
+        tell: Arc::new(|_| {}),
         waits_for: Arc::new(|_, _| Caller::Stranger),
         since: Arc::new(|_| None),
         numbers: Arc::new(|_| String::new()),

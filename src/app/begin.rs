@@ -16,13 +16,20 @@ use super::{
 use crate::{
     core::{Core, fact::Fact},
     error::{Colour, Problem},
+    model::{Line, RunId, Stream},
     plan::{Plan, Port},
-    process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
+    process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
+    proxy::{
+        Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, Tell, Told,
+        WaitsFor,
+    },
     store::Store,
     sys::{self, Clock},
     watch::Watcher,
 };
+
+/// The source of the lines that `access_log` writes; no run has number 0.
+const REQUESTS: &str = "requests";
 
 impl App {
     pub(super) async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
@@ -48,10 +55,13 @@ impl App {
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
+        let sink: Arc<dyn Fn(Output) + Send + Sync> =
+            Arc::new(show::sink(lines, ears.clone(), log.clone(), audience.clone()));
+        let of_programs = Arc::clone(&sink);
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone(), audience.clone()),
+            move |output| of_programs(output),
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
@@ -59,6 +69,7 @@ impl App {
             gates: gates_out,
             status: status_out,
             look: Some(looks(inbox.clone())),
+            tell: told(inbox.clone(), sink),
             waits_for: who_asks(programs.clone(), awaited.clone()),
             since: audience.since(),
             numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
@@ -194,6 +205,7 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         hold: plan.proxy.hold,
         services: services.collect(),
         routes: plan.routes.clone(),
+        middleware: Arc::clone(&plan.proxy.middleware),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
         browser,
@@ -218,6 +230,18 @@ pub(super) fn looks(inbox: UnboundedSender<Happening>) -> Look {
         _ = inbox.send(Happening::Look(done));
         // A loop that has ended looks at nothing any more.
         Box::pin(async move { _ = wait.await })
+    })
+}
+
+/// What the proxy has to say: requests go where the lines of programs go, beside the loop, as there may be many.
+fn told(inbox: UnboundedSender<Happening>, sink: Arc<dyn Fn(Output) + Send + Sync>) -> Tell {
+    let source: Arc<str> = REQUESTS.into();
+    Arc::new(move |told| match told {
+        Told::Request(text) => {
+            let line = Line { source: Arc::clone(&source), run: RunId(0), stream: Stream::Out, text };
+            sink(Output::Line(line));
+        }
+        Told::Note { text, hint } => _ = inbox.send(Happening::Note { text, hint }),
     })
 }
 

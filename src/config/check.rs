@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     command::{commands, stop_command},
     defaults, language,
+    middleware::merged,
     names::{Names, Who},
     order::{Commands, Order},
     paths::{cwd, env_files, file_globs, globs, relative, tidy},
@@ -192,6 +193,7 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         record: written.record.unwrap_or(default.record),
         record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
         server_timing: written.server_timing.unwrap_or(default.server_timing),
+        middleware: Arc::new(merged(&written.middleware, &written::Middleware::default())),
     }
 }
 

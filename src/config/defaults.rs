@@ -1,6 +1,6 @@
 //! What holds where dev.toml says nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::plan::{Backend, Globs, Health, Listen, Proxy, Settle, Stop, Watch};
 
@@ -37,6 +37,7 @@ pub(super) fn proxy() -> Proxy {
         record: RECORD,
         record_bodies: false,
         server_timing: false,
+        middleware: Arc::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From text to what a person wrote: every value gets its type, and every mistake in one value becomes a problem.
 //! Nothing here compares one key with another.
 
+mod middleware;
 mod route;
 mod service;
 
@@ -11,6 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use self::middleware::MIDDLEWARE;
 use super::{
     table::{Report, Table, Zero, kind, number, string_array},
     units::{self, Wrong},
@@ -106,7 +108,7 @@ impl Reader {
         if let Some(table) = root.table(report, "watch", "`[watch]`", WATCH) {
             file.watch = watch(report, &table);
         }
-        if let Some(table) = root.table(report, "proxy", "`[proxy]`", PROXY) {
+        if let Some(table) = root.table(report, "proxy", "`[proxy]`", &[PROXY, MIDDLEWARE].concat()) {
             file.proxy = proxy(report, &table);
         }
         for (entries, span) in tables(report, &root, "step") {
@@ -243,6 +245,7 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
             .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
         server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
+        middleware: middleware::middleware(report, table),
     }
 }
 

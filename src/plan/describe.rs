@@ -220,6 +220,9 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     if proxy.server_timing {
         text.entry("timing", "answers carry Server-Timing");
     }
+    if plan.routes.is_empty() {
+        routes::describe_middleware(text, &proxy.middleware);
+    }
 }
 
 fn describe_watch(text: &mut Text, plan: &Plan) {

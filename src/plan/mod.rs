@@ -4,6 +4,7 @@
 mod command;
 mod describe;
 mod globs;
+mod middleware;
 mod route;
 mod script;
 mod subset;
@@ -19,6 +20,7 @@ pub use self::{
     command::{Command, Resolved, Vars},
     describe::{describe, time as show_time},
     globs::Globs,
+    middleware::{Cors, Fail, Field, HostHeader, Latency, Middleware, Origins, RateLimit},
     route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},
 };
 use crate::model::FilePath;
@@ -96,6 +98,8 @@ pub struct Proxy {
     pub record_bodies: bool,
     /// Whether answers say in `Server-Timing` where their time went.
     pub server_timing: bool,
+    /// What is done to requests and answers where no route leads.
+    pub middleware: Arc<Middleware>,
 }
 
 /// `listen`

@@ -24,6 +24,7 @@ use super::{
     download::Answer,
     headers::{Local, MOST_HOPS, from_http2, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
+    outgoing::Outgoing,
     own,
     passage::{Way, refuse, take},
     records::Seen,
@@ -121,7 +122,7 @@ async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
     mut request: Request<Incoming>,
-) -> Result<Response<Seen>, Drop> {
+) -> Result<Response<Outgoing>, Drop> {
     let known = shared.known();
     if request.version() == Version::HTTP_2 {
         let (mut head, body) = request.into_parts();
@@ -156,8 +157,8 @@ async fn answer(
 }
 
 /// An answer of devloop's own: nobody keeps a record of it.
-fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
-    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Outgoing>, Drop> {
+    response.map(|response| response.map(|answer| Outgoing::new(Seen::unrecorded(answer)))).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.

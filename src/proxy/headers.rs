@@ -288,8 +288,12 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Whether `Content-Type` is this media type.
 pub(super) fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    media_type(value).eq_ignore_ascii_case(wanted.as_bytes())
+    media_type_of(headers).eq_ignore_ascii_case(wanted.as_bytes())
+}
+
+/// The media type in `Content-Type`, without parameters; empty if there is none.
+pub(super) fn media_type_of(headers: &HeaderMap) -> &[u8] {
+    media_type(headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes))
 }
 
 fn media_type(value: &[u8]) -> &[u8] {

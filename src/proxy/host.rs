@@ -108,7 +108,7 @@ fn covers(host: &str, name: &str) -> bool {
 }
 
 /// Name and port of `host`, `host:port`, `[v6]` or `[v6]:port`; none if it is nothing of these.
-fn parse(field: &[u8]) -> Option<(Name, Option<u16>)> {
+pub(super) fn parse(field: &[u8]) -> Option<(Name, Option<u16>)> {
     let text = std::str::from_utf8(field).ok()?.trim_matches([' ', '\t']);
     if let Some(rest) = text.strip_prefix('[') {
         let (inside, rest) = rest.split_once(']')?;

@@ -1,7 +1,8 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
 //! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `own`),
-//! `passage` takes it along its route (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`),
+//! `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or holds (`gate`, `queue`,
+//! `admission`),
 //! `forward` sends and repeats (`instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
 //! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
 //! (`refusal`, `pages`, `events`). `records` remembers what went through.
@@ -17,6 +18,8 @@ mod headers;
 mod host;
 
 mod files;
+mod outgoing;
+mod pack;
 mod passage;
 mod route;
 mod rules;
@@ -65,7 +68,7 @@ use tokio::task::JoinSet;
 
 pub use self::settings::{
     Browser, Caller, Feeds, Limits, Look, Numbers, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings,
-    Since, Stats, WaitsFor,
+    Since, Stats, Tell, Told, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId, plan::Protocol};

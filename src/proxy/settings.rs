@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Route},
+    plan::{Listen, Middleware, Route},
 };
 
 /// Everything the proxy needs to start.
@@ -37,6 +37,8 @@ pub struct Rules {
     pub browser: Browser,
     /// Where requests go; none: `NAME.localhost` to service `NAME`, the rest to the first one that has a port.
     pub routes: Vec<Arc<Route>>,
+    /// What is done to requests and answers where there are no routes.
+    pub middleware: Arc<Middleware>,
     /// What is remembered of requests.
     pub recording: Recording,
     /// Whether answers say in `Server-Timing` where their time went.
@@ -148,6 +150,8 @@ pub struct Feeds {
     pub status: watch::Receiver<Arc<serde_json::Value>>,
     /// Makes sure that every save the OS has reported so far has reached the gates. None: they are taken as they are.
     pub look: Option<Look>,
+    /// Hears what people should know. Called from the proxy's tasks: must be quick and must not block.
+    pub tell: Tell,
     /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
     pub waits_for: WaitsFor,
     /// What happened lately, for the page.
@@ -165,6 +169,23 @@ pub type Numbers = Arc<dyn Fn(&Stats) -> String + Send + Sync>;
 
 /// Resolves when every file event that the OS had before the call has had its effect on the gates.
 pub type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Takes what the proxy has to say.
+pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+
+/// What the proxy has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A request is over: the line that `access_log` asked for.
+    Request(String),
+    /// Something looks wrong, and what to do about it. Told once for a route.
+    Note {
+        /// What.
+        text: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
 
 /// Tells who the process with this id is to the gate of the service with this name.
 pub type WaitsFor = Arc<dyn Fn(u32, &str) -> Caller + Send + Sync>;

@@ -19,7 +19,9 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Browser, Feeds, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, WaitsFor},
+    settings::{
+        Browser, Feeds, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
+    },
 };
 use crate::{
     core::gate::Gates,
@@ -47,6 +49,7 @@ pub(super) struct Shared {
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
+    pub(super) tell: Tell,
     pub(super) since: Since,
     pub(super) numbers: Numbers,
     pub(super) peers: Peers,
@@ -89,6 +92,7 @@ impl Shared {
             status: feeds.status,
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
+            tell: feeds.tell,
             since: feeds.since,
             numbers: feeds.numbers,
             peers: Peers::start(),

@@ -21,7 +21,7 @@ use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
     plan::{Listen, Protocol},
-    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Told, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,6 +53,8 @@ pub struct Stage {
     pub proxy: Proxy,
     pub addr: SocketAddr,
     pub status: watch::Sender<Arc<serde_json::Value>>,
+    /// What the proxy had to say so far.
+    pub told: Arc<Mutex<Vec<Told>>>,
     /// What its programs speak.
     pub protocol: Protocol,
     gates: watch::Sender<Gates>,
@@ -88,16 +90,28 @@ impl Stage {
         change(&mut settings);
         let gates = watch::Sender::new(Gates::default());
         let status = watch::Sender::new(Arc::new(serde_json::json!({ "ok": true })));
+        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+        let hearing = Arc::clone(&told);
+        let tell = Arc::new(move |what| hearing.lock().unwrap().push(what));
         let feeds = Feeds {
             gates: gates.subscribe(),
             status: status.subscribe(),
             look: None,
+            tell,
             waits_for,
             since: Arc::new(|_| None),
             numbers: Arc::new(|_| "# EOF\n".to_owned()),
         };
         let proxy = Proxy::start(settings, feeds).await.expect("a free port on loopback");
-        Stage { addr: proxy.addresses()[0], proxy, status, protocol: Protocol::Http, gates, runs: AtomicU64::new(1) }
+        Stage {
+            addr: proxy.addresses()[0],
+            proxy,
+            status,
+            told,
+            protocol: Protocol::Http,
+            gates,
+            runs: AtomicU64::new(1),
+        }
     }
 
     /// The gate of a service from now on.
