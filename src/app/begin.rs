@@ -14,14 +14,15 @@ use super::{
     show::{self, Show, Wheel},
 };
 use crate::{
+    certificates::{Authority, Leaves, Maker, Places},
     core::{Core, fact::Fact},
     error::{Colour, Problem},
     model::{Line, RunId, Stream},
     plan::{Plan, Port},
     process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
     proxy::{
-        Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, Tell, Told,
-        WaitsFor,
+        Browser, Caller, Certify, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, Tell,
+        Told, WaitsFor,
     },
     store::Store,
     sys::{self, Clock},
@@ -74,7 +75,8 @@ impl App {
             since: audience.since(),
             numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
-        let proxy = begin_proxy(&plan, &session, feeds).await?;
+        let (certify, https) = certificates(&plan)?;
+        let proxy = begin_proxy(&plan, &session, feeds, certify).await?;
         let ports = Ports::new();
         keep_off(&ports, &plan, proxy.as_deref());
         let mut app = App {
@@ -120,7 +122,7 @@ impl App {
         for note in options.notes {
             app.note(note.text, note.hint);
         }
-        let url = app.greet(&strays);
+        let url = app.greet(&strays, https);
         app.listen_to_commands(url);
         Ok((app, signals))
     }
@@ -137,7 +139,10 @@ impl App {
     }
 
     /// Tells where it listens and what was found at the start. Returns what to open in a browser.
-    fn greet(&mut self, strays: &[Stray]) -> Option<String> {
+    fn greet(&mut self, strays: &[Stray], https: Vec<Remark>) -> Option<String> {
+        for (text, hint) in https {
+            self.note(text, hint);
+        }
         for note in self.store.notes().to_vec() {
             self.note(note, None);
         }
@@ -153,9 +158,10 @@ impl App {
             }
             let addresses = proxy.addresses();
             if let Some(first) = addresses.first() {
+                let scheme = if self.plan.proxy.tls { "https" } else { "http" };
                 let url = match first.ip().is_loopback() {
-                    true => format!("http://localhost:{}", first.port()),
-                    false => format!("http://{first}"),
+                    true => format!("{scheme}://localhost:{}", first.port()),
+                    false => format!("{scheme}://{first}"),
                 };
                 let addresses = addresses.iter().map(ToString::to_string).collect();
                 self.tell(Fact::Listening { url: url.clone(), addresses });
@@ -176,7 +182,37 @@ pub(super) fn window() -> WindowSize {
     WindowSize { rows, columns: columns.saturating_sub(24).max(40) }
 }
 
-async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
+/// A note and its hint.
+type Remark = (String, Option<String>);
+
+/// The certificates for HTTPS, where that is wanted, and what is to be told about them.
+fn certificates(plan: &Plan) -> Result<(Option<Certify>, Vec<Remark>), Problem> {
+    if !plan.proxy.enabled || !plan.proxy.tls {
+        return Ok((None, Vec::new()));
+    }
+    let places = Places::of(&sys::environment());
+    let places = places.ok_or_else(|| Problem::new("`tls` needs a home folder for its keys: `HOME` is not set"))?;
+    let leaves = Leaves::of(Authority::find_or_make(&places)?);
+    let mut told = Vec::new();
+    if leaves.authority().maker == Maker::New {
+        let text = format!("a certificate authority was made for HTTPS: {}", leaves.authority().file.display());
+        told.push((text, Some("`devloop trust` makes the browsers of this machine trust it".to_owned())));
+    }
+    for host in rules(plan).hosts.iter().filter(|host| !leaves.authority().covers(host.trim_start_matches("*."))) {
+        let text =
+            format!("there cannot be a certificate for `{host}`: devloop's authority is for localhost and .test");
+        let hint = "use a name below .localhost or .test, or an authority of mkcert's";
+        told.push((text, Some(hint.to_owned())));
+    }
+    Ok((Some(Certify(Arc::new(move |name| leaves.certificate(name)))), told))
+}
+
+async fn begin_proxy(
+    plan: &Plan,
+    session: &Session,
+    feeds: Feeds,
+    tls: Option<Certify>,
+) -> Result<Option<Arc<Proxy>>, Problem> {
     let has_port = |service: &ServiceRoute| service.has_port;
     let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
     if !wanted {
@@ -188,6 +224,7 @@ async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Opt
         project: plan.name.clone(),
         token: session.id().to_owned(),
         limits: Limits::default(),
+        tls,
     };
     Ok(Some(Arc::new(Proxy::start(settings, feeds).await?)))
 }

@@ -190,6 +190,7 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         fresh: written.fresh.unwrap_or(default.fresh),
         hold: written.hold.unwrap_or(default.hold),
         reload: written.reload.unwrap_or(default.reload),
+        tls: written.tls.unwrap_or(default.tls),
         record: written.record.unwrap_or(default.record),
         record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
         server_timing: written.server_timing.unwrap_or(default.server_timing),

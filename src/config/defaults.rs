@@ -34,6 +34,7 @@ pub(super) fn proxy() -> Proxy {
         fresh: FRESH,
         hold: HOLD,
         reload: true,
+        tls: false,
         record: RECORD,
         record_bodies: false,
         server_timing: false,

@@ -26,7 +26,7 @@ use crate::{
 const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
 const PROXY: &[&str] =
-    &["listen", "hosts", "fresh", "hold", "reload", "record", "record_bodies", "server_timing", "enabled"];
+    &["listen", "hosts", "fresh", "hold", "reload", "tls", "record", "record_bodies", "server_timing", "enabled"];
 const STEP: &[&str] = &[
     "name",
     "run",
@@ -239,6 +239,7 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
         reload: table.boolean(report, "reload"),
+        tls: table.boolean(report, "tls"),
         record: record(report, table),
         record_bodies: table
             .boolean(report, "record_bodies")

@@ -49,6 +49,7 @@ pub(super) struct Proxy {
     pub(super) fresh: Option<Duration>,
     pub(super) hold: Option<Duration>,
     pub(super) reload: Option<bool>,
+    pub(super) tls: Option<bool>,
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,
     pub(super) server_timing: Option<bool>,

@@ -92,6 +92,8 @@ pub struct Proxy {
     pub hold: Duration,
     /// Whether pages are told to reload.
     pub reload: bool,
+    /// Whether it speaks HTTPS.
+    pub tls: bool,
     /// So many of the last requests are remembered for `/.devloop/`; 0: none.
     pub record: u16,
     /// Whether the first 64 KiB of their bodies are, too.

@@ -11,6 +11,8 @@ use hyper::{
     },
 };
 
+use super::speech::Scheme;
+
 /// Counts how often a request has passed a devloop.
 pub(super) const HOPS: HeaderName = HeaderName::from_static("x-devloop-hops");
 /// Where the time of an answer went.
@@ -38,6 +40,8 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(super) struct Origin<'a> {
     /// The client.
     pub(super) peer: IpAddr,
+    /// How it spoke.
+    pub(super) scheme: Scheme,
     /// The port it connected to.
     pub(super) port: u16,
     /// Host as the client named it, with its port.
@@ -141,7 +145,7 @@ pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: Origin
         Upgrade::Other(protocol) => allow_upgrade(headers, protocol.clone()),
     }
     headers.insert(FORWARDED_FOR, text(&origin.peer.to_canonical().to_string()));
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(origin.scheme.name()));
     headers.insert(FORWARDED_HOST, origin.host.clone());
     headers.insert(FORWARDED_PORT, HeaderValue::from(origin.port));
     headers.insert(HOPS, HeaderValue::from(hops));
@@ -323,7 +327,11 @@ mod tests {
         let mut headers = map(fields);
         let asked = upgrade(&headers);
         let host = HeaderValue::from_static("localhost:3000");
-        for_app(&mut headers, &asked, Origin { peer: [127, 0, 0, 1].into(), port: 3000, host: &host });
+        for_app(
+            &mut headers,
+            &asked,
+            Origin { peer: [127, 0, 0, 1].into(), scheme: Scheme::Http, port: 3000, host: &host },
+        );
         headers
     }
 

@@ -90,6 +90,11 @@ pub(super) fn judge(version: Version, uri: &Uri, headers: &HeaderMap, allowed: A
     allow(named.map_or(Name::Unnamed, |(name, _)| name), allowed)
 }
 
+/// Whether a name without port, as a client of TLS gives it, is answered.
+pub(super) fn is_allowed(name: &str, allowed: Allowed<'_>) -> bool {
+    parse(name.as_bytes()).is_some_and(|(name, _)| matches!(allow(name, allowed), Verdict::Allowed(_)))
+}
+
 fn allow(name: Name, allowed: Allowed<'_>) -> Verdict {
     let ours = name.is_loopback()
         || match &name {

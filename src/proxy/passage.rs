@@ -230,7 +230,11 @@ fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
         HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
     });
     let host = host.clone();
-    for_app(&mut head.headers, asked, Origin { peer: client.peer.ip(), port: client.local.port(), host: &host });
+    for_app(
+        &mut head.headers,
+        asked,
+        Origin { peer: client.peer.ip(), scheme: client.scheme, port: client.local.port(), host: &host },
+    );
     head.version = Version::HTTP_11;
 }
 
@@ -248,7 +252,8 @@ fn cut_off(head: &mut Parts, cut: &Cut<'_>) {
     }
 }
 
-fn redirect(to: &str, status: u16) -> Response<Answer> {
+/// Leads the client elsewhere.
+pub(super) fn redirect(to: &str, status: u16) -> Response<Answer> {
     let mut response = Response::new(Answer::Own(None));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
     if let Ok(to) = HeaderValue::from_bytes(to.as_bytes()) {

@@ -43,6 +43,8 @@ pub(super) enum Refusal {
     Replaced,
     /// A host that is not ours, and the hosts that are.
     Foreign(String, Vec<String>),
+    /// It was sent in the clear to a port that speaks HTTPS: the address to use.
+    Plain(String),
     /// The request is malformed; how.
     Malformed(&'static str),
     /// Its head has too many fields.
@@ -119,7 +121,7 @@ impl Refusal {
             Refusal::Limit(_) | Refusal::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Refused(_) | Refusal::Died(_) | Refusal::Garbled(_) | Refusal::Reset(_) => StatusCode::BAD_GATEWAY,
             Refusal::Foreign(..) | Refusal::Forbidden => StatusCode::FORBIDDEN,
-            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::Plain(_) | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
             Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::Origin(_) => StatusCode::FORBIDDEN,
@@ -156,7 +158,9 @@ impl Refusal {
             Refusal::Reset(h2::Reason::CANCEL) => CANCELLED,
             Refusal::Reset(h2::Reason::ENHANCE_YOUR_CALM) | Refusal::TooManyFields => RESOURCE_EXHAUSTED,
             Refusal::Reset(h2::Reason::INADEQUATE_SECURITY) => PERMISSION_DENIED,
-            Refusal::Reset(_) | Refusal::Garbled(_) | Refusal::Malformed(_) | Refusal::Loop => INTERNAL,
+            Refusal::Reset(_) | Refusal::Garbled(_) | Refusal::Plain(_) | Refusal::Malformed(_) | Refusal::Loop => {
+                INTERNAL
+            }
             Refusal::Connect | Refusal::Method | Refusal::PostOnly => INTERNAL,
         }
     }
@@ -172,6 +176,7 @@ impl Refusal {
             Refusal::Died(_) => "upstream-died",
             Refusal::Garbled(_) | Refusal::Reset(_) => "bad-gateway",
             Refusal::Foreign(..) => "host-not-allowed",
+            Refusal::Plain(_) => "https-only",
             Refusal::Malformed(_) => "bad-request",
             Refusal::TooManyFields => "head-too-large",
             Refusal::Loop => "loop",
@@ -216,6 +221,7 @@ impl Refusal {
                 Report::new(format!("the program gave the request up: it reset its stream ({})", reason.description()))
             }
             Refusal::Foreign(host, known) => foreign(host, known),
+            Refusal::Plain(address) => Report::new("this port speaks HTTPS").hint(format!("use {address}")),
             Refusal::Malformed(how) => Report::new(format!("malformed request: {how}")),
             Refusal::TooManyFields => Report::new("the request has more than 100 header fields"),
             Refusal::Loop => Report::new("this request goes round in a circle: it has passed devloop five times")

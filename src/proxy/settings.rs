@@ -1,7 +1,8 @@
 //! What the proxy is told from outside: where to listen, whom to answer, how long to hold. No behaviour.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
+use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
 use crate::{
@@ -22,6 +23,21 @@ pub struct Settings {
     pub token: String,
     /// Bounds; `Limits::default()` outside of tests.
     pub limits: Limits,
+    /// Speaks HTTPS, with these certificates. Fixed for its life.
+    pub tls: Option<Certify>,
+}
+
+/// Gives the certificate for a name, or the one for clients that name nobody; none if there cannot be one.
+#[derive(Clone)]
+pub struct Certify(pub Arc<ForName>);
+
+/// From a name to its certificate.
+pub type ForName = dyn Fn(Option<&str>) -> Option<Arc<CertifiedKey>> + Send + Sync;
+
+impl fmt::Debug for Certify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certify")
+    }
 }
 
 /// What dev.toml may change while the proxy runs.

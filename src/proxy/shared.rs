@@ -22,6 +22,7 @@ use super::{
     settings::{
         Browser, Feeds, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
     },
+    speech::Scheme,
 };
 use crate::{
     core::gate::Gates,
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub(super) token: String,
     pub(super) limits: Limits,
     pub(super) reach: Reach,
+    /// What clients are to speak.
+    pub(super) scheme: Scheme,
     pub(super) clock: Clock,
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
@@ -86,6 +89,7 @@ impl Shared {
             token: settings.token,
             limits,
             reach,
+            scheme: if settings.tls.is_some() { Scheme::Https } else { Scheme::Http },
             clock: Clock::start(),
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,

@@ -93,6 +93,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             fresh: Duration::from_secs(5),
             hold: Duration::from_secs(30),
             reload: true,
+            tls: false,
             record: 0,
             record_bodies: false,
             server_timing: false,

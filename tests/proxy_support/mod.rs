@@ -68,6 +68,7 @@ pub fn settings() -> Settings {
         project: "demo".into(),
         token: "t0ken".into(),
         limits: Limits::default(),
+        tls: None,
     }
 }
 

@@ -61,6 +61,7 @@ impl World {
                 fresh: Duration::ZERO,
                 hold: Duration::ZERO,
                 reload: false,
+                tls: false,
                 record: 0,
                 record_bodies: false,
                 server_timing: false,
