@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::{
-    model::{Clue, Report},
+    model::{Clue, Report, RunId},
     problems,
     process::who_has,
 };
@@ -12,13 +12,14 @@ const SHOWN: usize = 30;
 
 impl App {
     /// A report without a title; the core gives it one.
-    pub(super) fn last_words(&self, tail: Vec<String>) -> (Report, Option<Clue>) {
+    pub(super) fn last_words(&self, run: RunId, tail: Vec<String>) -> (Report, Option<Clue>) {
         let clue = problems::clue(&tail);
         let hint = match clue {
             Some(Clue::AddressInUse) => self.about_taken_port(&tail),
             Some(Clue::Locked) | None => None,
         };
-        let places = problems::read(&tail);
+        let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
+        let places = problems::read_with(&tail, own);
         let output = tail[tail.len().saturating_sub(SHOWN)..].to_vec();
         (Report { title: String::new(), output, places, hint }, clue)
     }

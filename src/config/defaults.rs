@@ -12,6 +12,8 @@ const HOLD: Duration = Duration::from_secs(30);
 pub(super) const DRAIN: Duration = Duration::from_secs(60);
 /// How long a start may take.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a hook may run.
+pub(super) const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// From the stop signal to SIGKILL.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// SIGTERM, which has this number on every Unix.
