@@ -69,8 +69,8 @@ fn strings() -> Value {
 fn kind(words: &str) -> Value {
     match words {
         "boolean" => json!({ "type": "boolean" }),
-        "string" | "regular expression" | "folder" | "path or URL" | "name of a service" | "host name" | "host"
-        | "file" => {
+        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "host" | "file"
+        | "regular expression" => {
             json!({ "type": "string" })
         }
         "name" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }),
