@@ -43,7 +43,8 @@ struct Row {
 fn rows(heading: &str) -> Vec<Row> {
     let section = CONFIG.split(&format!("{heading}\n")).nth(1).unwrap_or_else(|| panic!("no section {heading}"));
     let section = section.split("\n##").next().unwrap();
-    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let table = section.split("| key |").nth(1).unwrap_or_else(|| panic!("no keys below {heading}"));
+    let rows = table.split("\n\n").next().unwrap().lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_start_matches("| ").trim_end_matches('|').split(" | ").map(str::trim).collect();
         // `| key | | | meaning |`: cells that are empty have no text between their bars.
@@ -68,7 +69,8 @@ fn strings() -> Value {
 fn kind(words: &str) -> Value {
     match words {
         "boolean" => json!({ "type": "boolean" }),
-        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "host" | "file" => {
+        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "host" | "file"
+        | "regular expression" => {
             json!({ "type": "string" })
         }
         "name" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }),
@@ -162,6 +164,8 @@ fn schema() -> Value {
             "service": array("service", "## `[[service]]`"),
             "proxy": object("## `[proxy]`"),
             "route": array("route", "## `[[route]]`"),
+            "hook": array("hook", "## `[[hook]]`"),
+            "notify": object("## `[notify]`"),
         }
     })
 }
