@@ -277,6 +277,7 @@ fn report() -> Report {
     Report {
         title: "step `build` failed: exit code 1".into(),
         output: vec!["<main.go>:3: undefined: x".into()],
+        coloured: Vec::new(),
         places: vec![Place { file: "main.go".into(), line: 3, column: Some(5), message: "undefined: x".into() }],
         hint: Some("fix it".into()),
     }

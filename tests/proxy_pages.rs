@@ -6,7 +6,7 @@ mod support;
 
 use std::io::Write;
 
-use devloop::proxy::Pages;
+use devloop::plan::Reload;
 use flate2::{Compression, write::GzEncoder};
 use support::{App, Reply, Stage, get, within};
 
@@ -163,7 +163,7 @@ async fn a_page_streams_before_it_is_complete() {
 
 #[tokio::test]
 async fn pages_are_left_alone_where_dev_toml_says_so() {
-    let stage = Stage::with(|settings| settings.rules.browser.pages = Pages::Untouched).await;
+    let stage = Stage::with(|settings| settings.rules.browser.reload = Reload::Never).await;
     let app = program(html("ETag: \"x\"\r\n", PAGE.as_bytes())).await;
     stage.open(app.addr);
     let reply = stage.ask(&navigation("/")).await;

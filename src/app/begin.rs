@@ -16,7 +16,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Browser, Caller, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Browser, Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     ui::Format,
@@ -172,7 +172,20 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
     // A host that a route names is one that the proxy answers to.
     let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
-    let browser = Browser { pages: if plan.proxy.reload { Pages::Tagged } else { Pages::Untouched } };
+    let folders = plan.steps.iter().map(|step| &step.cwd).chain(plan.services.iter().map(|service| &service.cwd));
+    let mut known = vec![plan.root.clone()];
+    for folder in folders {
+        if !known.contains(folder) {
+            known.push(folder.clone());
+        }
+    }
+    let browser = Browser {
+        reload: plan.proxy.reload,
+        editor: plan.proxy.editor.clone(),
+        folders: known,
+        waiting: plan.proxy.waiting,
+        console: plan.proxy.console,
+    };
     Rules {
         hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
         hold: plan.proxy.hold,

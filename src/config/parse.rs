@@ -1,6 +1,7 @@
 //! From text to what a person wrote: every value gets its type, and every mistake in one value becomes a problem.
 //! Nothing here compares one key with another.
 
+mod browser;
 mod route;
 mod service;
 
@@ -23,8 +24,20 @@ use crate::{
 
 const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
-const PROXY: &[&str] =
-    &["listen", "hosts", "fresh", "hold", "reload", "record", "record_bodies", "server_timing", "enabled"];
+const PROXY: &[&str] = &[
+    "listen",
+    "hosts",
+    "fresh",
+    "hold",
+    "reload",
+    "editor",
+    "waiting",
+    "console",
+    "record",
+    "record_bodies",
+    "server_timing",
+    "enabled",
+];
 const STEP: &[&str] = &[
     "name",
     "run",
@@ -231,19 +244,21 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
             report.wrong(units::no_host(&host.value), host.span.clone());
         }
     }
-    Proxy {
+    let mut proxy = Proxy {
         listen: listen(report, table),
         hosts,
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
-        reload: table.boolean(report, "reload"),
         record: record(report, table),
         record_bodies: table
             .boolean(report, "record_bodies")
             .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
         server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
-    }
+        ..Proxy::default()
+    };
+    browser::pages(report, table, &mut proxy);
+    proxy
 }
 
 fn record(report: &mut Report, table: &Table<'_, '_>) -> Option<u16> {

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use crate::plan::{Backend, Cache, HostPattern, Listen, Port, Restart, Settle, Swap, Tool};
+use crate::plan::{Backend, Cache, HostPattern, Listen, Port, Reload, Restart, Settle, Swap, Tool};
 
 /// A value and the bytes of the file it was written in.
 #[derive(Clone, Debug)]
@@ -45,7 +45,10 @@ pub(super) struct Proxy {
     pub(super) hosts: Option<Strings>,
     pub(super) fresh: Option<Duration>,
     pub(super) hold: Option<Duration>,
-    pub(super) reload: Option<bool>,
+    pub(super) reload: Option<Reload>,
+    pub(super) editor: Option<String>,
+    pub(super) waiting: Option<Option<Duration>>,
+    pub(super) console: Option<bool>,
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,
     pub(super) server_timing: Option<bool>,

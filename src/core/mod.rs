@@ -66,6 +66,8 @@ pub struct Core {
     unread: HashMap<FilePath, Time>,
     /// Paths that were touched when nothing read them, and have not been judged since.
     strangers: HashSet<FilePath>,
+    /// Changed assets that pages have not been told of, by service.
+    assets: BTreeMap<usize, BTreeSet<FilePath>>,
     learned: BTreeMap<Arc<str>, Arc<Learned>>,
     revision: Revision,
     runs: u64,
@@ -143,6 +145,7 @@ impl Core {
             pass: None,
             unread: HashMap::new(),
             strangers: HashSet::new(),
+            assets: BTreeMap::new(),
             learned: BTreeMap::new(),
             revision: Revision(1),
             runs: 0,
@@ -301,6 +304,7 @@ impl Core {
                 break;
             }
         }
+        self.tell_assets();
         self.note_unresolved();
         self.tell_rest();
     }

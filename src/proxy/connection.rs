@@ -16,10 +16,10 @@ use super::{
     passage::{Way, refuse, take},
     records::Seen,
     refusal::Refusal,
-    settings::Pages,
     shared::{Known, Shared},
     wire::ClientIo,
 };
+use crate::plan::Reload;
 
 /// The largest request head, in bytes. It may have at most 100 fields: hyper's own limit.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -88,9 +88,9 @@ async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incom
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let asks = match known.browser.pages {
-        Pages::Tagged => Asks::of(request.method(), request.headers()),
-        Pages::Untouched => Asks::Other,
+    let asks = match known.browser.reload {
+        Reload::Never => Asks::Other,
+        Reload::Own | Reload::All => Asks::of(request.method(), request.headers()),
     };
     let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks };
     drop(known);

@@ -37,8 +37,9 @@ use super::{
     tunnel::{Protocol, Tunnel},
 };
 use crate::{
-    core::gate::Gate,
+    core::gate::{Gate, Gates},
     model::{Revision, RunId, Time},
+    plan::Reload,
 };
 
 /// A released request gives its share back after this time even if it is not answered: it may be a long poll.
@@ -58,6 +59,8 @@ pub(super) struct Journey {
     pub(super) client: Arc<Client>,
     /// Whether its answer may be a page for devloop's tag.
     pub(super) asks: Asks,
+    /// The newest change of assets when it came.
+    pub(super) assets: u64,
     /// When it came.
     pub(super) came: Time,
     /// How long it then waited until it was let in for the first time.
@@ -331,11 +334,25 @@ fn tagged(
         service: &admission.desk().name,
         revision: admission.revision,
         run: admission.instance.run,
+        assets: journey.assets,
+        all: match shared.known().browser.reload {
+            Reload::All => Some(live(&shared.gates.borrow())),
+            Reload::Own | Reload::Never => None,
+        },
         token: &shared.token,
         origin: origin(scheme, asked),
         nonce: fresh_nonce(),
     };
     inject(journey.asks, head.status, &mut head.headers, &served)
+}
+
+/// The live revisions of all services, as JSON.
+fn live(gates: &Gates) -> String {
+    let open = gates.services.iter().filter_map(|(service, gate)| match gate {
+        Gate::Open { revision, .. } => Some((service.to_string(), revision.0.into())),
+        Gate::Holding { .. } | Gate::Failed { .. } => None,
+    });
+    serde_json::Value::Object(open.collect()).to_string()
 }
 
 fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {

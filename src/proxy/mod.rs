@@ -56,8 +56,7 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Browser, Caller, Feeds, Limits, Look, Pages, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats,
-    WaitsFor,
+    Browser, Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};
@@ -146,6 +145,11 @@ impl Proxy {
     /// How many requests, tunnels and streams an instance still has.
     pub fn in_flight(&self, run: RunId) -> u64 {
         self.shared.instances.get(run).map_or(0, |instance| instance.in_flight())
+    }
+
+    /// Files that a service serves as they are have changed: its pages exchange them. None: more than can be named.
+    pub fn assets(&self, service: &str, files: Option<Vec<String>>) {
+        self.shared.assets.send_modify(|assets| assets.change(service, files));
     }
 
     /// Other hosts, hold limit or services from now on. Requests that are on their way keep theirs.

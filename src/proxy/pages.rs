@@ -138,6 +138,7 @@ mod tests {
         Report {
             title: text.into(),
             output: vec![text.into(), "line 2".into()],
+            coloured: Vec::new(),
             places: vec![Place { file: text.into(), line: 3, column: Some(7), message: text.into() }],
             hint: Some(text.into()),
         }
@@ -163,8 +164,13 @@ mod tests {
     #[test]
     fn plain_text_has_places_output_and_hint() {
         let place = Place { file: "main.go".into(), line: 3, column: None, message: "undefined: x".into() };
-        let report =
-            Report { title: "t".into(), output: vec!["o".into()], places: vec![place], hint: Some("h".into()) };
+        let report = Report {
+            title: "t".into(),
+            output: vec!["o".into()],
+            coloured: Vec::new(),
+            places: vec![place],
+            hint: Some("h".into()),
+        };
         assert_eq!(plain(&report), "devloop: t\nmain.go:3: undefined: x\n\no\n\nhint: h\n");
     }
 }

@@ -109,9 +109,10 @@ async fn pass(
     }
     let came = shared.clock.now();
     let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
+    let assets = shared.assets.borrow().newest();
     let upload = Upload::new(body, &shared.budget, || trail.tap());
     let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
-    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail, asks: way.asks };
+    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail, asks: way.asks, assets };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,

@@ -1,12 +1,12 @@
 //! What the proxy is told from outside: where to listen, whom to answer, how long to hold. No behaviour.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Route},
+    plan::{Listen, Reload, Route},
 };
 
 /// Everything the proxy needs to start.
@@ -53,20 +53,24 @@ pub struct Recording {
 }
 
 /// What is done to pages.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Browser {
-    /// Whether they get devloop's tag.
-    pub pages: Pages,
+    /// Which swaps they reload for.
+    pub reload: Reload,
+    /// What places in files lead to, with `{file}`, `{line}` and `{column}` in it.
+    pub editor: Option<String>,
+    /// The folders that programs name files from, the project's own first; absolute.
+    pub folders: Vec<PathBuf>,
+    /// After this time a navigation that is held gets a page that shows what is being done; none: never.
+    pub waiting: Option<Duration>,
+    /// Whether they send what they write to the console.
+    pub console: bool,
 }
 
-/// How pages reach the browser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pages {
-    /// With devloop's tag, by which they learn of swaps.
-    #[default]
-    Tagged,
-    /// As programs write them.
-    Untouched,
+impl Default for Browser {
+    fn default() -> Browser {
+        Browser { reload: Reload::Own, editor: None, folders: Vec::new(), waiting: None, console: false }
+    }
 }
 
 /// A service as the router sees it.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     body::Budget,
+    browser::Assets,
     desk::Desk,
     host::Reach,
     instance::Instances,
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
+    pub(super) assets: watch::Sender<Assets>,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
     pub(super) peers: Peers,
@@ -85,6 +87,7 @@ impl Shared {
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,
             status: feeds.status,
+            assets: watch::Sender::new(Assets::default()),
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
             peers: Peers::start(),

@@ -84,7 +84,7 @@ run = "x""#;
 2 | tls = true
   | ^^^
   |
-  = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `record`, `record_bodies`, `server_timing` and `enabled`"#;
+  = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `editor`, `waiting`, `console`, `record`, `record_bodies`, `server_timing` and `enabled`"#;
     assert_eq!(problem_of(toml), message);
 }
 

@@ -4,6 +4,7 @@
 
 mod keys;
 mod names;
+mod pages;
 mod routes;
 mod services;
 mod values;

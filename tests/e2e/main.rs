@@ -16,6 +16,7 @@ mod hello;
 mod leaving;
 mod loop_;
 mod mishaps;
+mod pages;
 mod programs;
 mod requests;
 mod routes;

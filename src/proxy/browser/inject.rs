@@ -58,6 +58,10 @@ pub(in super::super) struct Served<'a> {
     pub(in super::super) revision: Revision,
     /// Its instance.
     pub(in super::super) run: RunId,
+    /// The newest change of assets before it was asked.
+    pub(in super::super) assets: u64,
+    /// The live revisions of all services, where it reloads for each of them; JSON.
+    pub(in super::super) all: Option<String>,
     /// Opens `/.devloop/events`.
     pub(in super::super) token: &'a str,
     /// `http://localhost:3000`; none if the client named no host.
@@ -191,8 +195,17 @@ fn tag(served: &Served<'_>, nonce: Option<&str>) -> String {
         "<script async src=\"{CLIENT}\" data-service=\"{service}\" data-revision=\"{}\" data-run=\"{}\" data-token=\"{token}\"",
         served.revision, served.run
     );
+    let mut push = |name: &str, value: &str| {
+        write!(tag, " {name}=\"{}\"", escape(value)).expect("writing to a string cannot fail");
+    };
+    if served.assets > 0 {
+        push("data-assets", &served.assets.to_string());
+    }
+    if let Some(all) = &served.all {
+        push("data-all", all);
+    }
     if let Some(nonce) = nonce {
-        write!(tag, " nonce=\"{}\"", escape(nonce)).expect("writing to a string cannot fail");
+        push("nonce", nonce);
     }
     tag.push_str("></script>");
     tag
@@ -228,6 +241,8 @@ mod tests {
             service: "api",
             revision: Revision(42),
             run: RunId(7),
+            assets: 0,
+            all: None,
             token: "t0ken",
             origin: Some("http://localhost:3000".into()),
             nonce: "OURS".into(),
