@@ -49,6 +49,11 @@ impl Problem {
         self
     }
 
+    /// The same, with this hint if it has none.
+    pub fn or_hint(self, hint: impl Into<String>) -> Problem {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// The same with this cause.
     pub fn caused_by(mut self, cause: impl ToString) -> Problem {
         self.causes.push(cause.to_string());

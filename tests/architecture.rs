@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 7] = [
     &["error", "escapes", "sys"],
     &["plan", "config"],
     &["core"],
-    &["health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
+    &["detect", "health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
     &["app"],
     &["cli"],
 ];

@@ -96,7 +96,8 @@ fn our_own_dev_toml_is_good_and_names_files_that_are_there() {
 /// The words of a command line, without its comment; placeholders become names.
 fn words(line: &str) -> Vec<String> {
     let line = line.split(" #").next().unwrap();
-    let line = line.replace("[SERVICE…]", "api").replace("CMD…", "cmd").replace("SHELL", "bash");
+    let line =
+        line.replace("[SERVICE…]", "api").replace("[NAME…]", "api").replace("CMD…", "cmd").replace("SHELL", "bash");
     shell_words::split(&line).unwrap()
 }
 
@@ -143,7 +144,7 @@ fn every_command_in_the_documentation_exists() {
 #[test]
 fn every_flag_in_the_readme_exists() {
     let mut command = Cli::command();
-    let helps: Vec<String> = ["up", "check"]
+    let helps: Vec<String> = ["up", "init", "check"]
         .map(|name| command.find_subcommand_mut(name).unwrap().render_long_help().to_string())
         .into_iter()
         .chain([Cli::command().render_long_help().to_string()])

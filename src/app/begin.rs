@@ -9,7 +9,7 @@ use tokio::sync::{
 
 use super::{
     App, Awaited, Happening, Leaving, Options, carry, lock,
-    show::{self, Show},
+    show::{self, Show, Wheel},
 };
 use crate::{
     core::{Core, fact::Fact},
@@ -19,7 +19,6 @@ use crate::{
     proxy::{Browser, Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
-    ui::Format,
     watch::Watcher,
 };
 
@@ -36,7 +35,12 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
-        let Show { showing, lines, ears } = show::begin(options.format, &plan, clock);
+        let core = Core::new(plan.clone(), &store.exclusive());
+        let first = core.status();
+        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
+        let (status, status_seen) = watch::channel(Arc::new(first));
+        let wheel = Wheel { status: status_seen, inbox: inbox.clone() };
+        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel);
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
@@ -46,11 +50,7 @@ impl App {
             move |notice| _ = notices.send(Happening::Notice(notice)),
             show::sink(lines, ears.clone(), log.clone()),
         );
-        let core = Core::new(plan.clone(), &store.exclusive());
         let (gates, gates_out) = watch::channel(core.gates());
-        let first = core.status();
-        let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
-        let (status, _) = watch::channel(Arc::new(first));
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
@@ -68,9 +68,9 @@ impl App {
             reload: options.reload,
             until: options.until,
             terminal: options.terminal,
-            colours: match options.format {
-                Format::Plain(Colour::Always) => Colours::Wanted,
-                Format::Plain(Colour::Never) | Format::Json => Colours::AsItIs,
+            colours: match options.picture.colour() {
+                Colour::Always => Colours::Wanted,
+                Colour::Never => Colours::AsItIs,
             },
             os_env: Arc::new(sys::environment()),
             session,
@@ -95,7 +95,13 @@ impl App {
             look: 0,
             leaving: Leaving::No,
         };
+        if let Some(proxy) = &app.proxy {
+            app.showing.count_requests(proxy.clone());
+        }
         app.recall();
+        for note in options.notes {
+            app.note(note.text, note.hint);
+        }
         app.greet(&strays);
         Ok((app, signals))
     }

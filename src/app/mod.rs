@@ -2,11 +2,13 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` prints beside the loop.
+//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy.
 
 mod begin;
 mod carry;
 mod launch;
+mod load;
+mod pane;
 mod report;
 mod show;
 
@@ -16,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use tokio::sync::{
     mpsc::{UnboundedReceiver, UnboundedSender},
     oneshot, watch,
@@ -37,9 +40,10 @@ use crate::{
     proxy::Proxy,
     store::{self, Log, Store},
     sys::{self, Clock},
-    ui::Format,
-    watch::{Mailbox, Note, Watcher},
+    watch::{self as files, Mailbox, Watcher},
 };
+
+pub use self::show::Picture;
 
 /// What `devloop up` was asked for.
 pub struct Options {
@@ -47,12 +51,23 @@ pub struct Options {
     pub plan: Plan,
     /// Reads dev.toml again; none if there is none.
     pub reload: Option<Reload>,
-    /// How to print.
-    pub format: Format,
+    /// How to show what happens.
+    pub picture: Picture,
+    /// What a person should know from the start.
+    pub notes: Vec<Note>,
     /// What programs write to unless they say otherwise.
     pub terminal: process::Terminal,
     /// When to end.
     pub until: Until,
+}
+
+/// Something to know, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// One line.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// Reads and checks dev.toml. May block.
@@ -113,6 +128,8 @@ enum Happening {
     Settled {
         ok: bool,
     },
+    /// A person wants to end, in order.
+    Quit,
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
 }
@@ -211,7 +228,7 @@ impl App {
             self.handle(Event::Fenced { run });
         }
         for note in mail.notes {
-            self.note(Note::text(&note), note.hint());
+            self.note(files::Note::text(&note), note.hint());
         }
     }
 
@@ -234,6 +251,7 @@ impl App {
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
             }
+            Happening::Quit => self.ask_to_leave(Ending::Good, "q"),
             Happening::Look(look) => {
                 self.look += 1;
                 self.looks.insert(self.look, look);
@@ -294,14 +312,21 @@ impl App {
 
     async fn asked(&mut self, asked: Asked) {
         match asked {
+            // It is meant for what has the terminal.
+            Asked::Quit(Signal::SIGINT | Signal::SIGQUIT) if self.showing.has_guest() => {}
             Asked::Quit(signal) => self.ask_to_leave(Ending::Signal(signal as i32), signal_name(signal)),
-            Asked::Resized => self.programs.resize(begin::window()),
+            Asked::Resized => {
+                self.programs.resize(begin::window());
+                self.showing.resized();
+            }
             Asked::Suspend => {
                 self.programs.suspend().await;
+                self.showing.suspend().await;
                 let before = self.clock.now();
                 process::stop_self();
                 self.programs.resume();
                 self.clock.forget(self.clock.now().since(before));
+                self.showing.resume(self.clock);
             }
         }
     }
@@ -338,7 +363,7 @@ impl App {
         self.session.end();
         _ = self.store.save();
         self.log.close();
-        self.showing.end();
+        drop(self.showing);
         ending
     }
 }
@@ -354,9 +379,9 @@ async fn sleep_until(deadline: Option<std::time::Instant>) {
     }
 }
 
-fn signal_name(signal: nix::sys::signal::Signal) -> &'static str {
+fn signal_name(signal: Signal) -> &'static str {
     match signal {
-        nix::sys::signal::Signal::SIGINT => "Ctrl-C",
+        Signal::SIGINT => "Ctrl-C",
         other => other.as_str(),
     }
 }

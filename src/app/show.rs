@@ -1,26 +1,43 @@
-//! Printing beside the loop: facts and output lines go to a thread of their own, so that a slow reader of devloop's
-//! output slows nothing else.
+//! Showing beside the loop: facts and output lines go to a thread of their own, printed or in a pane, so that a slow
+//! reader of devloop's output slows nothing else.
 
 use std::{
     collections::HashMap,
     io::{self, BufWriter, Write},
-    sync::{Arc, Mutex},
-    thread::JoinHandle,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
 };
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::{
+    runtime::Handle,
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot, watch,
+    },
+};
 
-use super::{lock, stamp};
+use super::{
+    Happening, lock,
+    pane::{self, Feed, Outcome},
+    stamp,
+};
 use crate::{
-    core::fact::Fact,
+    core::{fact::Fact, status::Status},
+    error::Colour,
     escapes::strip_escapes,
     health::Ear,
     model::{Line, RunId, Stream},
     plan::Plan,
     process::{LineReader, LineSender, Output, queue},
+    proxy::Proxy,
     store::Log,
     sys::Clock,
-    ui::{Format, Printer, Stamp},
+    ui::{Format, Printer, Stamp, pane::Theme},
 };
 
 /// Who listens to the output of a run for the words that say it is ready.
@@ -33,59 +50,197 @@ pub(super) struct Show {
     pub(super) ears: Ears,
 }
 
-/// The printer's thread.
-pub(super) struct Showing {
-    facts: UnboundedSender<Told>,
-    thread: Option<JoinHandle<()>>,
+/// How everything is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// Line by line, to standard output.
+    Lines(Format),
+    /// As a pane on the terminal.
+    Pane(Theme),
 }
 
-enum Told {
+impl Picture {
+    /// Whether colours are wanted.
+    pub(super) fn colour(self) -> Colour {
+        match self {
+            Picture::Lines(Format::Plain(colour)) => colour,
+            Picture::Lines(Format::Json) => Colour::Never,
+            Picture::Pane(theme) => theme.colour,
+        }
+    }
+}
+
+/// The thread that shows.
+pub(super) struct Showing {
+    told: UnboundedSender<Told>,
+    /// Says so when it has shown everything.
+    ended: Option<Receiver<()>>,
+    patience: Patience,
+    guest: Arc<AtomicBool>,
+}
+
+/// How long the end waits for whoever reads.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// Until everything is read: a program may want all of it.
+    Endless,
+    /// A terminal that is stuck must not keep devloop from ending.
+    UpTo(Duration),
+}
+
+/// What the thread that shows is told.
+pub(super) enum Told {
     Fact(Stamp, Fact),
+    /// Requests are counted here.
+    Proxy(Arc<Proxy>),
+    /// Give the terminal back, and say when that is done: everything is going to stand still.
+    Suspend(oneshot::Sender<()>),
+    /// Everything goes on, by this clock.
+    Resume(Clock),
+    /// The terminal has another size.
+    Resized,
     End,
 }
 
 /// Tells facts from other threads.
 pub(super) struct Teller {
-    facts: UnboundedSender<Told>,
+    told: UnboundedSender<Told>,
     clock: Clock,
 }
 
 impl Teller {
     pub(super) fn note(&self, text: String) {
-        _ = self.facts.send(Told::Fact(stamp(self.clock.now()), Fact::Note { text, hint: None }));
+        _ = self.told.send(Told::Fact(stamp(self.clock.now()), Fact::Note { text, hint: None }));
     }
 }
 
 impl Showing {
     pub(super) fn fact(&self, stamp: Stamp, fact: Fact) {
-        _ = self.facts.send(Told::Fact(stamp, fact));
+        _ = self.told.send(Told::Fact(stamp, fact));
     }
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
-        Teller { facts: self.facts.clone(), clock }
+        Teller { told: self.told.clone(), clock }
     }
 
-    /// Prints what is left, and waits for that.
-    pub(super) fn end(mut self) {
-        _ = self.facts.send(Told::End);
-        if let Some(thread) = self.thread.take() {
-            _ = thread.join();
+    /// Requests are counted by this proxy.
+    pub(super) fn count_requests(&self, proxy: Arc<Proxy>) {
+        _ = self.told.send(Told::Proxy(proxy));
+    }
+
+    /// The terminal has another size.
+    pub(super) fn resized(&self) {
+        _ = self.told.send(Told::Resized);
+    }
+
+    /// Gives the terminal back; returns when that is done.
+    pub(super) async fn suspend(&self) {
+        let (done, wait) = oneshot::channel();
+        _ = self.told.send(Told::Suspend(done));
+        // A thread that has ended has nothing to give back; one that is stuck must not keep anybody.
+        _ = tokio::time::timeout(STUCK, wait).await;
+    }
+
+    /// Takes the terminal again.
+    pub(super) fn resume(&self, clock: Clock) {
+        _ = self.told.send(Told::Resume(clock));
+    }
+
+    /// Whether something else has the terminal for a while, an editor: then its keys are not for devloop.
+    pub(super) fn has_guest(&self) -> bool {
+        self.guest.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Showing {
+    /// Shows what is left, and waits for that; however devloop ends, the terminal is given back first.
+    fn drop(&mut self) {
+        _ = self.told.send(Told::End);
+        if let Some(ended) = self.ended.take() {
+            match self.patience {
+                Patience::Endless => _ = ended.recv(),
+                Patience::UpTo(limit) => _ = ended.recv_timeout(limit),
+            }
         }
     }
 }
 
-/// Begins to print, with the times of `clock`.
-pub(super) fn begin(format: Format, plan: &Plan, clock: Clock) -> Show {
-    let (facts, told) = unbounded_channel();
+/// A terminal that takes nothing for so long is stuck.
+const STUCK: Duration = Duration::from_secs(2);
+
+/// What a pane needs beside what everything that shows needs.
+pub(super) struct Wheel {
+    pub(super) status: watch::Receiver<Arc<Status>>,
+    pub(super) inbox: UnboundedSender<Happening>,
+}
+
+/// Begins to show, with the times of `clock`.
+pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel) -> Show {
+    let (sender, told) = unbounded_channel();
     let (lines, reader) = queue();
+    let (end, ended) = channel();
+    let guest = Arc::new(AtomicBool::new(false));
     let names: Vec<Arc<str>> = plan.steps.iter().map(|step| step.name.clone()).collect();
     let names: Vec<Arc<str>> = names.into_iter().chain(plan.services.iter().map(|node| node.name.clone())).collect();
-    let runtime = tokio::runtime::Handle::current();
-    let thread = std::thread::Builder::new().name("print".to_owned()).spawn(move || {
-        let printer = Printer::new(BufWriter::new(io::stdout()), format, names);
-        runtime.block_on(print(printer, told, reader, clock));
-    });
-    Show { showing: Showing { facts, thread: thread.ok() }, lines, ears: Ears::default() }
+    let work = Work { told, lines: reader, names, clock, runtime: Handle::current(), _end: end };
+    let (thread, patience) = match picture {
+        Picture::Lines(format) => (thread("print", move || work.print(format)), Patience::Endless),
+        Picture::Pane(theme) => {
+            let Wheel { status, inbox } = wheel;
+            let feed = Feed { status, inbox, folders: folders(plan), guest: guest.clone() };
+            (thread("pane", move || work.pane(theme, feed)), Patience::UpTo(STUCK))
+        }
+    };
+    let ended = thread.ok().map(|_| ended);
+    Show { showing: Showing { told: sender, ended, patience, guest }, lines, ears: Ears::default() }
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Where a program that names a file may have meant it: the project's root, and the folders that its steps run in.
+fn folders(plan: &Plan) -> Vec<std::path::PathBuf> {
+    let mut folders = vec![plan.root.clone()];
+    let others = plan.steps.iter().map(|step| &step.cwd).chain(plan.services.iter().map(|service| &service.cwd));
+    for folder in others {
+        if !folders.contains(folder) {
+            folders.push(folder.clone());
+        }
+    }
+    folders
+}
+
+/// What the thread works with.
+struct Work {
+    told: UnboundedReceiver<Told>,
+    lines: LineReader,
+    names: Vec<Arc<str>>,
+    clock: Clock,
+    runtime: Handle,
+    /// Dropped with everything else, at the end.
+    _end: Sender<()>,
+}
+
+impl Work {
+    fn print(mut self, format: Format) {
+        let printer = Printer::new(BufWriter::new(io::stdout()), format, std::mem::take(&mut self.names));
+        self.runtime.block_on(print(printer, &mut self.told, &mut self.lines, self.clock));
+    }
+
+    /// The pane; should it fail, plain lines are better than nothing.
+    fn pane(mut self, theme: Theme, feed: Feed) {
+        let (told, lines) = (&mut self.told, &mut self.lines);
+        let pane = || self.runtime.block_on(pane::run(theme, feed, self.clock, told, lines));
+        match catch_unwind(AssertUnwindSafe(pane)) {
+            Ok(Outcome::Ended) => {}
+            Ok(Outcome::NoTerminal) => {
+                let printer = pane::nowhere(self.names);
+                self.runtime.block_on(print(printer, &mut self.told, &mut self.lines, self.clock));
+            }
+            Err(_) => self.print(Format::Plain(theme.colour)),
+        }
+    }
 }
 
 /// What every line of every program goes through.
@@ -103,9 +258,9 @@ pub(super) fn sink(lines: LineSender, ears: Ears, log: Log) -> impl Fn(Output) +
 
 async fn print<W: Write>(
     mut printer: Printer<W>,
-    mut told: UnboundedReceiver<Told>,
-    mut lines: LineReader,
-    clock: Clock,
+    told: &mut UnboundedReceiver<Told>,
+    lines: &mut LineReader,
+    mut clock: Clock,
 ) {
     let mut partial = Partial::default();
     loop {
@@ -115,6 +270,9 @@ async fn print<W: Write>(
             output = lines.next() => partial.print(&mut printer, stamp(clock.now()), output),
             fact = told.recv() => match fact {
                 Some(Told::Fact(stamp, fact)) => printer.fact(stamp, &fact),
+                Some(Told::Suspend(done)) => _ = done.send(()),
+                Some(Told::Resume(now)) => clock = now,
+                Some(Told::Proxy(_) | Told::Resized) => {}
                 Some(Told::End) | None => break,
             },
         }

@@ -7,7 +7,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::error::{Colour, Problem};
+use crate::{
+    error::{Colour, Problem},
+    ui::pane::{self, Theme},
+};
 
 /// What the standard streams are connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub struct Terminal {
     pub stderr: Colour,
     /// Whether standard output is a terminal at all.
     pub stdout_is: Connected,
+    /// Whether standard error is one.
+    pub stderr_is: Connected,
+    /// What a pane would look like; none where there cannot be one.
+    pub pane: Option<Theme>,
 }
 
 /// What a stream is connected to.
@@ -35,7 +42,12 @@ impl Terminal {
         let wish = Wish::of(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
         let connected = |is_terminal: bool| if is_terminal { Connected::Terminal } else { Connected::Other };
         let stdout_is = connected(io::stdout().is_terminal());
-        Terminal { stdout: wish.on(stdout_is), stderr: wish.on(connected(io::stderr().is_terminal())), stdout_is }
+        let stderr_is = connected(io::stderr().is_terminal());
+        let stdout = wish.on(stdout_is);
+        // Keys have to come from the terminal, too.
+        let is_whole = stdout_is == Connected::Terminal && io::stdin().is_terminal();
+        let pane = if is_whole { pane::theme(stdout) } else { None };
+        Terminal { stdout, stderr: wish.on(stderr_is), stdout_is, stderr_is, pane }
     }
 }
 

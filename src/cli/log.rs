@@ -28,3 +28,8 @@ pub(super) fn begin(verbosity: u8, file: Option<&Path>) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+/// Whether `DEVLOOP_LOG` asks for a log.
+pub(super) fn is_asked_for() -> bool {
+    std::env::var_os("DEVLOOP_LOG").is_some_and(|value| !value.is_empty())
+}

@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod completions;
+mod detected;
 mod environment;
 pub mod exit;
+pub mod init;
 mod log;
 pub mod up;
 
@@ -26,9 +28,10 @@ const ABOUT: &str =
 
 const AFTER_HELP: &str = "\
 Examples:
-  devloop up                       run the project in this folder, as dev.toml says
+  devloop up                       run the project in this folder, as dev.toml says or as it looks
   devloop up api                   only service `api`, what it needs and the steps before it
   devloop up -- go run ./cmd/api   run a command without a dev.toml
+  devloop init                     write a dev.toml for the project in this folder
   devloop check                    print what devloop understands of dev.toml
 
 Exit codes:
@@ -64,6 +67,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the project, and bring every save to life
     Up(up::UpArgs),
+    /// Write a dev.toml: what this project looks like, or what another tool's file says
+    Init(init::InitArgs),
     /// Check dev.toml and print the plan it makes
     Check(check::CheckArgs),
     /// Print a completion script for a shell
@@ -89,6 +94,7 @@ pub fn main() -> ExitCode {
     }
     match cli.command {
         Command::Up(args) => up::run(args, cli.config, &terminal),
+        Command::Init(args) => init::run(&args, cli.config, &terminal).into(),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
     }
@@ -109,7 +115,7 @@ fn config_file(named: Option<PathBuf>) -> Result<Option<PathBuf>, Problem> {
     Ok(config::find(&here).map(|found| environment::shown_from(&here, &found)))
 }
 
-/// Nothing to run: what was looked for, and how to begin.
+/// No dev.toml: what was looked for, and how to begin.
 fn no_config() -> Problem {
     let place = match environment::current_dir() {
         Ok(here) => format!("in `{}` or a folder above it", here.display()),
@@ -119,7 +125,7 @@ fn no_config() -> Problem {
 }
 
 const NO_CONFIG_HINT: &str = "\
-run a command without one: `devloop up -- go run ./cmd/api`, or put this into dev.toml:
+`devloop init` writes one for this project; `devloop up -- go run ./cmd/api` needs none; or put this into dev.toml:
 
 [[step]]
 name = \"build\"

@@ -5,22 +5,22 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 
 use super::{
-    Exit, Terminal, complain, config_file,
+    Exit, Terminal, complain, config_file, detected,
     environment::{self, Connected},
-    log, no_config,
+    log,
 };
 use crate::{
-    app::{self, Ending, Until},
+    app::{self, Ending, Picture, Until},
     config::{self, Loaded},
     error::{Colour, Problem, render_warnings},
     plan::Plan,
     process,
-    ui::Format,
+    ui::{Format, pane::Theme},
 };
 
 const AFTER_HELP: &str = "\
 Examples:
-  devloop up                            everything in dev.toml
+  devloop up                            everything in dev.toml; without one, what the project looks like
   devloop up api worker                 these services, what they need, the steps before them
   devloop up --once                     make everything live, then end: 0 if that worked, 1 if not
   devloop up --listen 8080              the proxy on port 8080
@@ -32,7 +32,7 @@ The first Ctrl-C ends everything in order; a second one at once.";
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct UpArgs {
-    /// Print plain lines, even on a terminal
+    /// Print plain lines, even on a terminal, where a pane would be shown
     #[arg(long)]
     pub plain: bool,
     /// Print one JSON object a line (docs/json.md)
@@ -61,7 +61,9 @@ pub struct UpArgs {
 /// How facts and output are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputMode {
-    /// On a terminal, with these colours.
+    /// As a pane on the terminal.
+    Pane(Theme),
+    /// Plain lines on a terminal, with these colours.
     Terminal(Colour),
     /// Plain lines, with these colours.
     Plain(Colour),
@@ -74,12 +76,14 @@ pub enum OutputMode {
 pub struct Prepared {
     /// What to run.
     pub plan: Plan,
-    /// The dev.toml to read again when it changes; relative to the current folder. None with `-- CMD`.
+    /// The dev.toml to read again when it changes or comes; relative to the current folder. None with `-- CMD`.
     pub file: Option<PathBuf>,
     /// What a person should know; printed to standard error already.
     pub warnings: Vec<Problem>,
     /// How to show what happens.
     pub output: OutputMode,
+    /// What was assumed where there is no dev.toml.
+    pub assumed: Vec<String>,
     /// When to end.
     pub until: Until,
     /// How much to log: 0, 1, 2 and more.
@@ -119,19 +123,30 @@ pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode
 }
 
 fn options(prepared: Prepared) -> app::Options {
-    let Prepared { plan, file, output, until, services, listen, .. } = prepared;
-    let (format, programs) = match output {
-        OutputMode::Terminal(colour) => (Format::Plain(colour), process::Terminal::Pty),
-        OutputMode::Plain(colour) => (Format::Plain(colour), process::Terminal::Pipes),
-        OutputMode::Json => (Format::Json, process::Terminal::Pipes),
+    let Prepared { plan, file, warnings, output, until, services, listen, assumed, .. } = prepared;
+    let (picture, programs) = match output {
+        OutputMode::Pane(theme) => (Picture::Pane(theme), process::Terminal::Pty),
+        OutputMode::Terminal(colour) => (Picture::Lines(Format::Plain(colour)), process::Terminal::Pty),
+        OutputMode::Plain(colour) => (Picture::Lines(Format::Plain(colour)), process::Terminal::Pipes),
+        OutputMode::Json => (Picture::Lines(Format::Json), process::Terminal::Pipes),
     };
+    // What was printed before the pane came cannot be seen behind it.
+    let mut notes = detected::notes(assumed);
+    match output {
+        OutputMode::Pane(_) => notes.extend(warnings.into_iter().map(note)),
+        OutputMode::Terminal(_) | OutputMode::Plain(_) | OutputMode::Json => {}
+    }
     let reload = file.map(|file| -> app::Reload {
         Arc::new(move || {
             let loaded = config::read(&file)?;
             narrowed(loaded.plan, &services, listen.as_deref()).map_err(|problem| vec![problem])
         })
     });
-    app::Options { plan, reload, format, terminal: programs, until }
+    app::Options { plan, reload, picture, notes, terminal: programs, until }
+}
+
+fn note(warning: Problem) -> app::Note {
+    app::Note { text: warning.one_line(), hint: warning.hint }
 }
 
 /// Finds and reads the plan, cuts it down to what was asked for, and decides how to show what happens. Problems and
@@ -145,7 +160,9 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
     } else {
         None
     };
-    let loaded = load(&args, file.as_ref()).map_err(|problems| complain(terminal, &problems))?;
+    let (loaded, assumed) = load(&args, file.as_ref()).map_err(|problems| complain(terminal, &problems))?;
+    // A dev.toml that is written meanwhile is taken over.
+    let file = file.or_else(|| args.command.is_empty().then(|| PathBuf::from(config::FILE_NAME)));
     let plan = narrowed(loaded.plan, &args.services, args.listen.as_deref());
     let plan = plan.map_err(|problem| complain(terminal, &[problem]))?;
     environment::to_stderr(&render_warnings(&loaded.warnings, terminal.stderr));
@@ -154,6 +171,7 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
         file,
         warnings: loaded.warnings,
         output: output_mode(&args, terminal),
+        assumed,
         until: if args.once { Until::Settled } else { Until::Ended },
         verbosity: args.verbose,
         log: args.log,
@@ -162,15 +180,19 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
     })
 }
 
-fn load(args: &UpArgs, file: Option<&PathBuf>) -> Result<Loaded, Vec<Problem>> {
+/// The plan, and what was assumed where nobody has written one.
+fn load(args: &UpArgs, file: Option<&PathBuf>) -> Result<(Loaded, Vec<String>), Vec<Problem>> {
     match file {
-        Some(file) => config::read(file),
-        None if args.command.is_empty() => Err(vec![no_config()]),
+        Some(file) => Ok((config::read(file)?, Vec::new())),
+        None if args.command.is_empty() => {
+            let detected = detected::plan(&args.services)?;
+            Ok((detected.loaded, detected.assumed))
+        }
         None => {
             let here = environment::current_dir().map_err(|problem| vec![problem])?;
             let root = here.canonicalize().unwrap_or(here);
             let plan = config::from_words(args.command.clone(), &root)?;
-            Ok(Loaded { plan, warnings: Vec::new() })
+            Ok((Loaded { plan, warnings: Vec::new() }, Vec::new()))
         }
     }
 }
@@ -190,7 +212,16 @@ pub fn narrowed(plan: Plan, services: &[String], listen: Option<&str>) -> Result
 fn output_mode(args: &UpArgs, terminal: &Terminal) -> OutputMode {
     match (args.json, args.plain, terminal.stdout_is) {
         (true, _, _) => OutputMode::Json,
-        (false, false, Connected::Terminal) => OutputMode::Terminal(terminal.stdout),
+        (false, false, Connected::Terminal) => match terminal.pane {
+            Some(theme) if !args.once && !logs_to_terminal(args, terminal) => OutputMode::Pane(theme),
+            _ => OutputMode::Terminal(terminal.stdout),
+        },
         (false, _, _) => OutputMode::Plain(terminal.stdout),
     }
+}
+
+/// devloop's own log would be written across the pane.
+fn logs_to_terminal(args: &UpArgs, terminal: &Terminal) -> bool {
+    let logs = args.verbose > 0 || log::is_asked_for();
+    logs && args.log.is_none() && terminal.stderr_is == Connected::Terminal
 }

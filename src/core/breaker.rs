@@ -22,13 +22,19 @@ pub(super) struct Breaker {
     hits: VecDeque<Time>,
     trips: u32,
     until: Option<Time>,
+    /// The run that is due has been counted.
+    counted: bool,
 }
 
 impl Breaker {
-    /// Notes that `file` changed while a program of ours was at work. Returns the wait if that was once too often.
+    /// Notes that `file` changed while a program of ours was at work, and a run is due for it. Returns the wait if that
+    /// was once too often. Runs count, not changes: any number of changes before the run begins is one.
     pub(super) fn hit(&mut self, now: Time, file: &FilePath) -> Option<Duration> {
         if self.file.as_ref() != Some(file) {
             *self = Breaker { file: Some(file.clone()), ..Breaker::default() };
+        }
+        if std::mem::replace(&mut self.counted, true) {
+            return None;
         }
         while self.hits.front().is_some_and(|first| now.since(*first) > WINDOW) {
             self.hits.pop_front();
@@ -41,6 +47,11 @@ impl Breaker {
         self.trips += 1;
         self.until = Some(now + wait);
         Some(wait)
+    }
+
+    /// The run that was due begins.
+    pub(super) fn begins(&mut self) {
+        self.counted = false;
     }
 
     /// Notes that `file` was touched while nothing of ours was at work: a person's save.
@@ -70,25 +81,40 @@ mod tests {
         Arc::from(Path::new(name))
     }
 
+    /// A change, and the run that comes of it.
+    fn run(breaker: &mut Breaker, now: Time, name: &str) -> Option<Duration> {
+        let wait = breaker.hit(now, &file(name));
+        breaker.begins();
+        wait
+    }
+
     #[test]
     fn the_eleventh_run_in_a_minute_waits_and_the_next_ones_wait_longer() {
         let mut breaker = Breaker::default();
         for second in 0..10 {
+            assert_eq!(run(&mut breaker, at(second), "gen.go"), None);
+        }
+        assert_eq!(run(&mut breaker, at(10), "gen.go"), Some(Duration::from_secs(1)));
+        assert_eq!(breaker.until(), Some(at(11)));
+        assert_eq!(run(&mut breaker, at(11), "gen.go"), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn any_number_of_changes_before_a_run_begins_is_one() {
+        let mut breaker = Breaker::default();
+        for second in 0..50 {
             assert_eq!(breaker.hit(at(second), &file("gen.go")), None);
         }
-        assert_eq!(breaker.hit(at(10), &file("gen.go")), Some(Duration::from_secs(1)));
-        assert_eq!(breaker.until(), Some(at(11)));
-        assert_eq!(breaker.hit(at(11), &file("gen.go")), Some(Duration::from_secs(2)));
     }
 
     #[test]
     fn runs_that_are_spread_out_or_come_from_other_files_do_not_count() {
         let mut breaker = Breaker::default();
-        for run in 0..50 {
-            assert_eq!(breaker.hit(at(run * 7), &file("gen.go")), None);
+        for number in 0..50 {
+            assert_eq!(run(&mut breaker, at(number * 7), "gen.go"), None);
         }
-        for run in 0..50 {
-            assert_eq!(breaker.hit(at(400), &file(&format!("{run}.go"))), None);
+        for number in 0..50 {
+            assert_eq!(run(&mut breaker, at(400), &format!("{number}.go")), None);
         }
     }
 
@@ -96,7 +122,7 @@ mod tests {
     fn a_persons_save_lets_go_at_once() {
         let mut breaker = Breaker::default();
         for _ in 0..11 {
-            let _ = breaker.hit(at(0), &file("gen.go"));
+            let _ = run(&mut breaker, at(0), "gen.go");
         }
         assert!(breaker.until().is_some());
         breaker.person(&file("gen.go"));

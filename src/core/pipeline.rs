@@ -67,6 +67,7 @@ impl Core {
         let is_known = self.key_tells_all(index);
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
+        step.breaker.begins();
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
         step.read = (now, None);
         step.unsettled_since = None;
@@ -252,9 +253,12 @@ impl Core {
         let (foreign, own): (Vec<Pending>, Vec<Pending>) =
             taken.into_iter().partition(|path| foreign.contains(&path.path));
         if step.plan.generates {
-            step.generated.extend(own.into_iter().map(|path| path.path));
+            step.generated.extend(own.iter().map(|path| path.path.clone()));
         }
         self.give_back(foreign);
+        for path in own.iter().filter(|path| !changed.contains(&path.path)) {
+            self.void_starts(path, Some(index));
+        }
         for path in &changed {
             let concern = self.concern(path);
             self.spread(path, &concern, By::Step(index));

@@ -383,9 +383,18 @@ impl Core {
                 });
             }
         }
-        for index in path.concern.services.iter().copied() {
+        self.void_starts(path, None);
+    }
+
+    /// A file was written, by the step `maker` or anybody, and holds what it held: an instance that was starting meanwhile
+    /// may have read the middle of it.
+    pub(super) fn void_starts(&mut self, path: &Pending, maker: Option<usize>) {
+        for index in 0..self.services.len() {
+            let reads = path.concern.services.contains(&index)
+                || (maker.is_some() && self.is_unread_output(index, &path.concern, maker));
             let service = &mut self.services[index];
-            if service.was_starting(path.first, path.last)
+            if reads
+                && service.was_starting(path.first, path.last)
                 && count_rewrite(&mut service.rewritten, &path.path) <= REWRITES
             {
                 service.bump(Why::Void(path.path.clone()));

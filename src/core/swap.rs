@@ -417,21 +417,17 @@ impl Core {
         {
             return self.turn_exclusive(index, candidate, clue);
         }
-        if candidate.purpose == Purpose::Restart {
+        if candidate.purpose != Purpose::Swap {
             return self.crash_again(index, candidate, report);
         }
         let name = service.plan.name.clone();
         let revision = candidate.made.revision;
-        if candidate.purpose == Purpose::Swap {
-            let tried = (candidate.began, self.now);
-            service.failed = Some(Failed { made: candidate.made.clone(), report: Arc::new(report.clone()), tried });
-        }
-        let fall_back = service.good.clone().filter(|good| {
-            service.live.is_none()
-                && candidate.purpose == Purpose::Swap
-                && !good.is_same(&candidate.made)
-                && !good.artifacts.is_empty()
-        });
+        let tried = (candidate.began, self.now);
+        service.failed = Some(Failed { made: candidate.made.clone(), report: Arc::new(report.clone()), tried });
+        let fall_back = service
+            .good
+            .clone()
+            .filter(|good| service.live.is_none() && !good.is_same(&candidate.made) && !good.artifacts.is_empty());
         let serving = match (&service.live, &fall_back) {
             (Some(live), _) => format!("revision {} still serves", live.made.revision),
             (None, Some(good)) => format!("revision {} is started again", good.revision),
@@ -487,7 +483,7 @@ impl Core {
         self.tell(Fact::Crashed { run: live.run, service: name, exit, report, restart_in_ms: restart_in });
     }
 
-    /// A restart after a crash did not come up either.
+    /// A program that has been live before did not come up again.
     fn crash_again(&mut self, index: usize, candidate: Candidate, report: Report) {
         let Candidate { made, run, began, .. } = candidate;
         let service = &mut self.services[index];

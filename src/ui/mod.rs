@@ -1,6 +1,7 @@
 //! What people and programs see of a running devloop: one line per fact and per line of output, as text or as JSON.
 
 mod json;
+pub mod pane;
 mod printer;
 mod sanitize;
 mod stamp;

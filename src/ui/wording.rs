@@ -216,7 +216,7 @@ fn report_details(report: &Report) -> Vec<String> {
     details
 }
 
-fn place(place: &Place) -> String {
+pub(super) fn place(place: &Place) -> String {
     let column = place.column.map(|column| format!(":{column}")).unwrap_or_default();
     format!("{}:{}{column}: {}", place.file, place.line, place.message)
 }
@@ -238,7 +238,7 @@ fn names(names: &[Arc<str>]) -> String {
 }
 
 /// `total 412 ms (settle 11, build 310, start 3, ready 85, swap 1)`
-fn times_shown(times: &Times) -> String {
+pub(super) fn times_shown(times: &Times) -> String {
     let mut parts: Vec<(&str, f64)> = Vec::new();
     parts.extend(times.settle_ms.map(|settle| ("settle", settle)));
     parts.extend(times.steps.iter().map(|(step, took)| (&**step, *took)));

@@ -18,13 +18,16 @@ use devloop::{
 /// One start of a step or service.
 #[derive(Clone, Debug, Default)]
 struct Start {
+    /// Its run; none if it was a restart of something older.
+    run: Option<RunId>,
     /// When, in events.
     at: u64,
     /// When it was told to have succeeded or failed by itself, or to be live.
     concluded: Option<(u64, u64)>,
     /// The artifacts it was given.
     artifacts: Vec<Digest>,
-    /// It was started again, made of something older.
+    /// It was started again, made of something older, or had to go before anything newer stood in its place: it takes no
+    /// other reason to start what may be the same.
     is_old: bool,
 }
 
@@ -179,7 +182,7 @@ impl Books {
                 assert!(self.phases.insert(*run, Phase::LookedFor).is_none(), "{run} is not new");
                 self.names.insert(*run, step.name.clone());
                 let digests = artifacts.iter().map(|artifact| artifact.digest).collect();
-                self.begins(&step.name, digests, reasons(&step.name));
+                self.begins(*run, &step.name, digests, reasons(&step.name));
             }
             Effect::Spawn(spawn) => {
                 self.once("spawned", spawn.run.0);
@@ -195,9 +198,9 @@ impl Books {
                 if self.restarts.contains_key(&spawn.run) {
                     // What was a reason before to start something newer still is.
                     let start = self.starts.entry(name.clone()).or_default();
-                    (start.artifacts, start.concluded, start.is_old) = (digests, None, true);
+                    (start.run, start.artifacts, start.concluded, start.is_old) = (None, digests, None, true);
                 } else if told {
-                    self.begins(name, digests, reasons(name));
+                    self.begins(spawn.run, name, digests, reasons(name));
                 }
                 assert!(self.open.contains_key(&spawn.run), "{} starts and that is not told", spawn.run);
                 if matches!(spawn.program, Program::Step(_)) {
@@ -231,6 +234,11 @@ impl Books {
                 self.is(*run, Phase::Spawned, "drained");
                 self.once("drained", run.0);
                 self.draining.insert(*run);
+                if let Some(start) = self.starts.get_mut(&self.names[run])
+                    && start.run == Some(*run)
+                {
+                    start.is_old = true;
+                }
             }
             Effect::Digest { batch, paths } => {
                 self.once("digested", batch.0);
@@ -253,8 +261,8 @@ impl Books {
     }
 
     /// A step or service starts: something must have made that necessary (promise 4).
-    fn begins(&mut self, name: &Arc<str>, artifacts: Vec<Digest>, reasons: Reasons) {
-        let start = Start { at: self.clock, concluded: None, artifacts, is_old: false };
+    fn begins(&mut self, run: RunId, name: &Arc<str>, artifacts: Vec<Digest>, reasons: Reasons) {
+        let start = Start { run: Some(run), at: self.clock, concluded: None, artifacts, is_old: false };
         let Some(last) = self.starts.insert(name.clone(), start) else { return };
         let Some((_, concluded)) = last.concluded else { return };
         let since = |when: Option<&u64>| when.is_some_and(|when| *when > last.at);

@@ -338,3 +338,41 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn a_step_that_the_breaker_has_stopped_goes_on_by_itself() {
+    let mut world = World::new(plans::shape(0), 7);
+    with_trace(&mut world, |world| {
+        world.rest();
+        // Each of these comes while a program of ours is at work, so that they may be its doing.
+        let mut content = 30;
+        while !world.trace.iter().any(|line| line.contains("Breaker {")) {
+            content += 2;
+            world.save("a.src", content, 1);
+            world.pass(60);
+            assert!(content < 400, "it is never stopped");
+        }
+        let started = |world: &World| world.trace.iter().filter(|line| line.contains("step: \"gen\", why")).count();
+        let before = started(world);
+        // The first wait is a second long.
+        world.pass(1_500);
+        assert!(started(world) > before, "nothing wakes it");
+        world.rest();
+        world.check_at_rest();
+    });
+}
+
+#[test]
+fn the_breaker_counts_runs_and_not_saves() {
+    let mut world = World::new(plans::shape(0), 7);
+    with_trace(&mut world, |world| {
+        world.rest();
+        for content in 0..30 {
+            world.save("a.src", 30 + 2 * content, 1);
+            world.pass(2);
+        }
+        world.rest();
+        world.check_at_rest();
+    });
+    assert!(!world.trace.iter().any(|line| line.contains("Breaker {")), "a burst is taken for a loop");
+}

@@ -379,10 +379,11 @@ impl World {
         self.pass(0);
     }
 
-    /// Lets time pass until nothing will happen any more. Panics if that never comes.
+    /// Lets time pass until nothing will happen any more, but that programs which never come up are started again for
+    /// ever. Panics if that never comes.
     pub fn rest(&mut self) {
-        for _ in 0..8_000 {
-            if !self.step_until(u64::MAX) {
+        for step in 0..8_000 {
+            if !self.step_until(u64::MAX) || (step > 2_000 && self.only_crashes()) {
                 self.rewrites.clear();
                 return;
             }

@@ -8,6 +8,7 @@ mod tricks;
 
 mod cli;
 mod config;
+mod detected;
 mod files;
 mod go;
 mod graph;

@@ -1,0 +1,68 @@
+//! A folder without a dev.toml: what it is taken for, and the plan that follows.
+
+use std::path::{Path, PathBuf};
+
+use super::environment;
+use crate::{
+    app::Note,
+    config::{self, FILE_NAME, Loaded},
+    detect::{self, Finding, Machine, Tree},
+    error::Problem,
+};
+
+/// A plan that nobody has written.
+pub(super) struct Detected {
+    /// What it says.
+    pub(super) loaded: Loaded,
+    /// What was assumed, why, and what is not sure: at most four lines.
+    pub(super) assumed: Vec<String>,
+}
+
+/// The files of a folder, and this machine.
+pub(super) fn tree(root: &Path) -> Tree {
+    Tree::below(root, Machine::here())
+}
+
+/// The current folder, without symlinks.
+pub(super) fn root() -> Result<PathBuf, Problem> {
+    let here = environment::current_dir()?;
+    Ok(here.canonicalize().unwrap_or(here))
+}
+
+/// What the current folder is to run; `names` say which of several programs.
+///
+/// # Errors
+/// Nothing is found, or several things and nobody has said which.
+pub(super) fn plan(names: &[String]) -> Result<Detected, Vec<Problem>> {
+    let root = root().map_err(|problem| vec![problem])?;
+    let finding = detect::find(&tree(&root), names).map_err(|problem| vec![nothing_there(problem, &root)])?;
+    let loaded = load(&finding, &root)?;
+    Ok(Detected { loaded, assumed: finding.lines() })
+}
+
+/// What was assumed, as it is told; the last line says how to write it down.
+pub(super) fn notes(assumed: Vec<String>) -> Vec<Note> {
+    let last = assumed.len();
+    let hint =
+        |line| (line == last).then(|| "`devloop init` writes this into dev.toml, to be changed there".to_owned());
+    (1..).zip(assumed).map(|(line, text)| Note { text, hint: hint(line) }).collect()
+}
+
+/// A finding as a plan.
+pub(super) fn load(finding: &Finding, root: &Path) -> Result<Loaded, Vec<Problem>> {
+    let text = finding.draft.toml();
+    config::load(&text, Path::new(FILE_NAME), root).map_err(|mut problems| {
+        let unusual = Problem::new("what was detected here cannot be run as it is");
+        problems.insert(0, unusual.hint("`devloop init --stdout > dev.toml` writes it down, to be mended"));
+        problems
+    })
+}
+
+/// Where a problem has no advice of its own: how to begin by hand.
+fn nothing_there(problem: Problem, root: &Path) -> Problem {
+    if problem.hint.is_some() {
+        return problem;
+    }
+    let message = format!("no {FILE_NAME} in `{}` or a folder above it, and {}", root.display(), problem.message);
+    Problem::new(message).hint(super::NO_CONFIG_HINT)
+}

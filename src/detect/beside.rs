@@ -1,0 +1,48 @@
+//! What stands beside a program: the other lines of a Procfile, the databases of a compose file, `.env`.
+
+use std::path::Path;
+
+use super::{
+    compose,
+    draft::{Kind, Table, Value},
+    procfile,
+    reading::{Doubt, Finding},
+    tree::Tree,
+};
+use crate::config::dotenv;
+
+/// Puts it into the draft.
+pub(super) fn put(tree: &Tree, finding: &mut Finding) {
+    if !tree.has("Procfile.dev") && finding.draft.of(Kind::Service).count() == 1 {
+        workers(tree, finding);
+    }
+    env_file(tree, finding);
+    let needed = compose::needed(tree);
+    finding.doubts.extend(needed.doubts);
+    if !needed.services.is_empty() {
+        compose::put(needed.services, &mut finding.draft);
+    }
+}
+
+/// The lines of a Procfile but `web`, which is the program itself.
+fn workers(tree: &Tree, finding: &mut Finding) {
+    let known: Vec<String> = finding.draft.tables.iter().map(|table| table.name().to_owned()).collect();
+    for worker in procfile::beside(tree).into_iter().filter(|worker| !known.contains(&worker.name().to_owned())) {
+        finding.draft.tables.push(worker.why("of Procfile"));
+    }
+}
+
+/// `.env` is read where devloop understands it and the program's own server does not read it anyway.
+fn env_file(tree: &Tree, finding: &mut Finding) {
+    let Some(text) = tree.text(".env") else { return };
+    if dotenv::parse(&text, Path::new(".env")).is_err() {
+        finding.doubts.push(Doubt::new("`.env` is left out: not all of it is understood".to_owned()));
+        return;
+    }
+    let reloads = |table: &Table| matches!(table.get("inputs"), Some(Value::List(list)) if list.is_empty());
+    let services =
+        finding.draft.tables.iter_mut().filter(|table| table.kind == Kind::Service && table.get("cwd").is_none());
+    services
+        .filter(|table| !reloads(table))
+        .for_each(|table| table.set("env_files", Value::List(vec![".env".to_owned()])));
+}

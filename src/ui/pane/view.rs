@@ -1,0 +1,198 @@
+//! What is seen: everything that the picture is made of. It is fed with what happens, and asks no clock and no terminal.
+
+use std::sync::Arc;
+
+use super::{
+    command::Command,
+    doing::{Pace, doing},
+    log::{Entry, Source, Store},
+    logview::LogView,
+    theme::Theme,
+};
+use crate::{
+    core::{fact::Fact, status::Status},
+    model::{Line, Place, Report, Time},
+    ui::{
+        Stamp,
+        wording::{Tone, say, times_shown},
+    },
+};
+
+/// Everything that is seen.
+pub struct View {
+    pub(super) theme: Theme,
+    pub(super) now: Time,
+    pub(super) status: Arc<Status>,
+    pub(super) load: Vec<Load>,
+    /// Where the proxy listens.
+    pub(super) url: Option<String>,
+    /// How the last service became live.
+    pub(super) last_live: Option<String>,
+    /// Why devloop is ending.
+    pub(super) ending: Option<String>,
+    /// Steps and services in the order in which they became known: each keeps its colour.
+    pub(super) sources: Vec<Arc<str>>,
+    pub(super) store: Store,
+    pub(super) log: LogView,
+    pub(super) mode: Mode,
+    /// What the pane itself has to say, and when it was said.
+    pub(super) said: Option<(String, Time)>,
+}
+
+/// What the keys are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The status above, the log below.
+    Watching,
+    /// Words to search for are being typed.
+    Searching { typed: String },
+    /// A command is being chosen.
+    Choosing { typed: String, chosen: usize },
+    /// What the keys do.
+    Help,
+    /// Only the log, without anything that one would not want to copy.
+    Copying,
+}
+
+/// How busy a service's gate is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Load {
+    /// The service.
+    pub service: String,
+    /// Requests that wait.
+    pub held: u64,
+    /// Requests that came in during the last second.
+    pub per_second: u64,
+}
+
+/// So long the pane's own words stay.
+const SAID_FOR: f64 = 4.0;
+
+impl View {
+    /// Of a project that has not done anything yet.
+    pub fn new(theme: Theme, status: Arc<Status>) -> View {
+        let mut view = View {
+            theme,
+            now: Time::ZERO,
+            status: status.clone(),
+            load: Vec::new(),
+            url: None,
+            last_live: None,
+            ending: None,
+            sources: Vec::new(),
+            store: Store::default(),
+            log: LogView::default(),
+            mode: Mode::Watching,
+            said: None,
+        };
+        view.status(status);
+        view
+    }
+
+    /// The time now.
+    pub fn at(&mut self, now: Time) {
+        self.now = now;
+        if self.said.as_ref().is_some_and(|(_, since)| now.since(*since).as_secs_f64() >= SAID_FOR) {
+            self.said = None;
+        }
+    }
+
+    /// Whether the picture grows old by itself.
+    pub fn pace(&self) -> Pace {
+        if self.said.is_some() { Pace::Ticking } else { doing(self).pace }
+    }
+
+    /// What is going on.
+    pub fn status(&mut self, status: Arc<Status>) {
+        let names = status.steps.iter().map(|step| &step.name).chain(status.services.iter().map(|node| &node.name));
+        for name in names {
+            if !self.sources.contains(name) {
+                self.sources.push(name.clone());
+            }
+        }
+        self.status = status;
+    }
+
+    /// How busy the gates are. Tells whether that is news.
+    pub fn load(&mut self, load: Vec<Load>) -> News {
+        if self.load == load {
+            return News::None;
+        }
+        self.load = load;
+        News::Some
+    }
+
+    /// Something happened.
+    pub fn fact(&mut self, at: Stamp, fact: &Fact) {
+        match fact {
+            Fact::Listening { url, .. } => self.url = Some(url.clone()),
+            Fact::Quitting { why } => self.ending = Some(why.clone()),
+            Fact::Live { service, revision, times, .. } => {
+                self.last_live = Some(format!("{service} live: revision {revision}, {}", times_shown(times)));
+            }
+            _ => {}
+        }
+        let said = say(fact);
+        self.own(at, said.tone, &said.title);
+        for detail in said.details.iter().flat_map(|detail| detail.lines()) {
+            self.own(at, said.tone, &format!("  {detail}"));
+        }
+    }
+
+    /// Says something in devloop's own name.
+    fn own(&mut self, at: Stamp, tone: Tone, text: &str) {
+        self.store.push(Entry::new(at, Source::Own(tone), text));
+    }
+
+    /// A program wrote a line.
+    pub fn line(&mut self, at: Stamp, line: Line) {
+        self.store.line(at, line);
+    }
+
+    /// A program wrote the beginning of a line, and stopped.
+    pub fn partial(&mut self, at: Stamp, line: Line) {
+        self.store.partial(at, line);
+    }
+
+    /// Lines of a program came too fast to be shown.
+    pub fn dropped(&mut self, at: Stamp, source: &str, lines: u64) {
+        let text = format!("{lines} lines of `{source}` were not shown: it writes faster than they can be read");
+        self.own(at, Tone::Attention, &text);
+    }
+
+    /// What is wrong, if anything is: dev.toml first, then the first step, then the first service.
+    pub(super) fn problem(&self) -> Option<&Arc<Report>> {
+        let steps = self.status.steps.iter().filter_map(|step| step.report.as_ref());
+        let services = self.status.services.iter().filter_map(|service| service.report.as_ref());
+        self.status.invalid_plan.iter().chain(steps).chain(services).next()
+    }
+
+    /// Whether something is wrong now.
+    pub fn is_wrong(&self) -> bool {
+        self.problem().is_some()
+    }
+
+    /// The places that the problem is about.
+    pub(super) fn places(&self) -> &[Place] {
+        self.problem().map_or(&[], |report| &report.places)
+    }
+
+    /// Says something at the foot of the pane, for a few seconds.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.said = Some((text.into(), self.now));
+    }
+
+    /// The commands that the words typed so far find.
+    pub(super) fn found(&self, typed: &str) -> Vec<Command> {
+        Command::found(Command::all(self), typed)
+    }
+}
+
+/// Whether something is worth a new picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is as it was.
+    None,
+    /// It differs.
+    Some,
+}
