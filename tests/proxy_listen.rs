@@ -8,7 +8,7 @@ use std::sync::Arc;
 use devloop::{
     core::gate::Gates,
     plan::Listen,
-    proxy::{Caller, Feeds, Proxy, Settings},
+    proxy::{Caller, Feeds, Lines, Proxy, Settings},
 };
 use proxy_support::{Wire, get};
 use tokio::{net::TcpListener, sync::watch};
@@ -18,7 +18,18 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Result<Proxy, devloop::err
     change(&mut settings);
     let (_, gates) = watch::channel(Gates::default());
     let (_, status) = watch::channel(Arc::new(serde_json::Value::Null));
-    Proxy::start(settings, Feeds { gates, status, look: None, waits_for: Arc::new(|_, _| Caller::Stranger) }).await
+    Proxy::start(
+        settings,
+        Feeds {
+            gates,
+            status,
+            look: None,
+            lines: Lines::default(),
+            hear: Arc::new(drop),
+            waits_for: Arc::new(|_, _| Caller::Stranger),
+        },
+    )
+    .await
 }
 
 fn listen(host: Option<&str>, port: u16, written: bool) -> Listen {

@@ -16,7 +16,7 @@ use crate::{
     error::{Colour, Problem},
     plan::{Plan, Port},
     process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Browser, Caller, Feeds, Limits, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
+    proxy::{Browser, Caller, Feeds, Limits, Lines, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
     store::Store,
     sys::{self, Clock},
     watch::Watcher,
@@ -45,16 +45,19 @@ impl App {
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
+        let told = Lines::default();
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines, ears.clone(), log.clone()),
+            show::sink(lines.clone(), ears.clone(), log.clone(), told.clone()),
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
             status: status_out,
+            lines: told.clone(),
+            hear: show::hear(lines, log.clone()),
             look: Some(looks(inbox.clone())),
             waits_for: who_asks(programs.clone(), awaited.clone()),
         };
@@ -91,6 +94,7 @@ impl App {
             inbox,
             happenings,
             showing,
+            lines: told,
             looks: HashMap::new(),
             look: 0,
             leaving: Leaving::No,

@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::{
-    browser::Asks,
+    browser::{Asks, is_watched, take_console},
     client::Client,
     download::Answer,
     headers::{Local, MOST_HOPS, hops, unsound},
@@ -68,12 +68,23 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
+/// Where pages send what they write to their console.
+const CONSOLE: &str = "/.devloop/console";
+
 async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incoming>) -> Result<Response<Seen>, Drop> {
     let known = shared.known();
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
         Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
+    if request.uri().path() == CONSOLE {
+        let (head, body) = request.into_parts();
+        let taken = take_console(&shared, &head.method, &head.uri, &head.headers, body).await;
+        return own_answer(match taken {
+            Ok(response) => Some(response),
+            Err(refusal) => refuse(&shared, &refusal, &head.headers, None),
+        });
+    }
     if request.uri().path().starts_with(own::PREFIX) {
         let answered = own::answer(&shared, request.method(), request.uri(), request.headers());
         return own_answer(match answered {
@@ -92,7 +103,9 @@ async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incom
         Reload::Never => Asks::Other,
         Reload::Own | Reload::All => Asks::of(request.method(), request.headers()),
     };
-    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks };
+    let patience = known.browser.waiting.filter(|_| is_watched(request.method(), request.headers()));
+    let way =
+        Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks, patience };
     drop(known);
     take(&shared, &client, way, request).await.ok_or(Drop)
 }

@@ -59,6 +59,8 @@ pub(super) struct Journey {
     pub(super) client: Arc<Client>,
     /// Whether its answer may be a page for devloop's tag.
     pub(super) asks: Asks,
+    /// A person looks at an empty page, who is shown another one after this time at the gate.
+    pub(super) patience: Option<Duration>,
     /// The newest change of assets when it came.
     pub(super) assets: u64,
     /// When it came.
@@ -118,7 +120,18 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
     loop {
         let sight = if journey.upload.hides_the_end() { Sight::Blocked } else { Sight::Clear };
-        let mut admission = match desk.admit(shared, &mut visit, sight).await {
+        let admitted = desk.admit(shared, &mut visit, sight);
+        let verdict = match journey.patience {
+            None => admitted.await,
+            Some(patience) => {
+                let left = patience.saturating_sub(shared.clock.now().since(journey.came));
+                match tokio::time::timeout(left, admitted).await {
+                    Ok(verdict) => verdict,
+                    Err(_) => return Err(Unanswered::Refused(Refusal::Waits(waited_for(shared, desk)))),
+                }
+            }
+        };
+        let mut admission = match verdict {
             Verdict::Go(admission) => admission,
             verdict => return turned_away(verdict),
         };
@@ -179,6 +192,15 @@ fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
     match shared.gates.borrow().of(&desk.name) {
         Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
         _ => None,
+    }
+}
+
+/// What is being done while requests are held.
+fn waited_for(shared: &Shared, desk: &Desk) -> Arc<str> {
+    match shared.gates.borrow().of(&desk.name) {
+        Some(Gate::Holding { why, .. }) => Arc::clone(why),
+        Some(Gate::Open { awaiting: Some(awaiting), .. }) => Arc::clone(&awaiting.why),
+        _ => Arc::from("the service to answer"),
     }
 }
 
@@ -328,6 +350,7 @@ fn tagged(
         return None;
     }
     let admission = lease.admission();
+    let browser = Arc::clone(&shared.known().browser);
     let asked = &journey.head.headers;
     let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
     let served = Served {
@@ -335,7 +358,8 @@ fn tagged(
         revision: admission.revision,
         run: admission.instance.run,
         assets: journey.assets,
-        all: match shared.known().browser.reload {
+        console: browser.console,
+        all: match browser.reload {
             Reload::All => Some(live(&shared.gates.borrow())),
             Reload::Own | Reload::Never => None,
         },

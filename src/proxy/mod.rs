@@ -55,8 +55,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
+pub use self::browser::Lines;
 pub use self::settings::{
-    Browser, Caller, Feeds, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings, Stats, WaitsFor,
+    Browser, Caller, Feeds, Hear, Heard, Level, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings,
+    Stats, WaitsFor,
 };
 use self::shared::{Life, Shared};
 use crate::{error::Problem, model::RunId};

@@ -33,9 +33,10 @@ pub(super) fn answer(
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let reading = matches!(*method, Method::GET | Method::HEAD);
     let mut response = match path {
-        "status" | "events" | "client.js" if !reading => return Err(Refusal::Method),
+        "status" | "events" | "client.js" | "output" if !reading => return Err(Refusal::Method),
         "client.js" => text("text/javascript; charset=utf-8", SCRIPT.to_owned()),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
+        "output" => output(shared, uri, headers)?,
         "events" => events(shared, method, uri, headers)?,
         _ => inspect::answer(shared, method, path, uri, headers)?,
     };
@@ -45,8 +46,23 @@ pub(super) fn answer(
     Ok(response)
 }
 
+/// Whether this comes from a page of ours: of this origin, and with the token that stands in its tag.
+pub(super) fn is_of_a_page(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> bool {
+    same_origin(headers) && token_is_right(uri, &shared.token)
+}
+
+/// What programs have written since `after=`.
+fn output(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Response<Answer>, Refusal> {
+    if !is_of_a_page(shared, uri, headers) {
+        return Err(Refusal::Forbidden);
+    }
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let after = pairs.filter_map(|pair| pair.strip_prefix("after=")).next().and_then(|number| number.parse().ok());
+    Ok(text("application/json", shared.lines.after(after.unwrap_or(0)).to_string()))
+}
+
 fn events(shared: &Arc<Shared>, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Response<Answer>, Refusal> {
-    if !same_origin(headers) || !token_is_right(uri, &shared.token) {
+    if !is_of_a_page(shared, uri, headers) {
         return Err(Refusal::Forbidden);
     }
     let body = match *method {

@@ -1,7 +1,10 @@
 //! What happens to one request on its route: a service answers it, a folder, or a redirect. The route has been found, the
 //! host and the head have been judged.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Uri, Version,
@@ -39,6 +42,7 @@ pub(super) struct Way<'a> {
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
     pub(super) asks: Asks,
+    pub(super) patience: Option<Duration>,
 }
 
 /// Takes a request along its route. None: the connection is to be dropped without an answer.
@@ -112,7 +116,19 @@ async fn pass(
     let assets = shared.assets.borrow().newest();
     let upload = Upload::new(body, &shared.budget, || trail.tap());
     let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
-    let mut journey = Journey { head, upload, upgrade, local, client, came, held: None, trail, asks: way.asks, assets };
+    let mut journey = Journey {
+        head,
+        upload,
+        upgrade,
+        local,
+        client,
+        came,
+        held: None,
+        trail,
+        asks: way.asks,
+        patience: way.patience,
+        assets,
+    };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,

@@ -12,7 +12,7 @@ use hyper::{
 use super::{
     download::Answer,
     headers::{REASON, accepts, is_navigation, is_of, line},
-    pages::{Page, page, plain},
+    pages::{Kind, Page, page, plain},
 };
 use crate::model::Report;
 
@@ -21,6 +21,8 @@ use crate::model::Report;
 pub(super) enum Refusal {
     /// No program runs, and none will until something changes.
     Failed(Arc<Report>),
+    /// Held, and a person looks at an empty page; for what.
+    Waits(Arc<str>),
     /// Held until the limit; for what.
     Limit(Arc<str>),
     /// Too many are held.
@@ -91,7 +93,7 @@ pub(super) struct Setting<'a> {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Failed(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => {
+            Refusal::Failed(_) | Refusal::Waits(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Refusal::Limit(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -110,6 +112,7 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Refusal::Failed(_) => "failed",
+            Refusal::Waits(_) => "waiting",
             Refusal::Limit(_) => "holding-limit",
             Refusal::TooMany => "too-many-held",
             Refusal::Itself => "waits-for-itself",
@@ -133,6 +136,7 @@ impl Refusal {
     pub(super) fn report(&self) -> Report {
         match self {
             Refusal::Failed(report) => (**report).clone(),
+            Refusal::Waits(why) => Report::new(format!("waiting for devloop: {why}")),
             Refusal::Limit(why) => Report::new(format!("held too long, waiting for {why}"))
                 .hint("the terminal where devloop runs says what it is doing; `[proxy] hold` sets the limit"),
             Refusal::TooMany => {
@@ -197,7 +201,7 @@ impl Refusal {
         headers.insert(REASON, HeaderValue::from_static(self.reason()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Refusal::TooMany | Refusal::Closing => {
+            Refusal::Waits(_) | Refusal::TooMany | Refusal::Closing => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Refusal::PostOnly => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
@@ -225,7 +229,9 @@ impl Refusal {
         // A page that cannot become another one by itself does not need to listen.
         let watched = setting.watched.filter(|_| self.status().is_server_error() && *self != Refusal::Loop);
         let token = setting.token;
-        let body = page(Page { report, project: setting.project, status: self.status().as_u16(), token, watched });
+        let kind = if matches!(self, Refusal::Waits(_)) { Kind::Waits } else { Kind::Reports };
+        let body =
+            page(Page { report, project: setting.project, status: self.status().as_u16(), token, watched, kind });
         let mut response = text("text/html; charset=utf-8", body);
         let policy = format!(
             "default-src 'none'; style-src 'nonce-{token}'; script-src 'nonce-{token}'; connect-src 'self'; \

@@ -4,6 +4,7 @@ use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
+use super::browser::Lines;
 use crate::{
     core::gate::Gates,
     plan::{Listen, Reload, Route},
@@ -152,8 +153,35 @@ pub struct Feeds {
     pub status: watch::Receiver<Arc<serde_json::Value>>,
     /// Makes sure that every save the OS has reported so far has reached the gates. None: they are taken as they are.
     pub look: Option<Look>,
+    /// What programs write, for pages that show it.
+    pub lines: Lines,
+    /// Where goes what pages write to their console. Called from the proxy's tasks: must not block.
+    pub hear: Hear,
     /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
     pub waits_for: WaitsFor,
+}
+
+/// Takes one line of a page's console.
+pub type Hear = Arc<dyn Fn(Heard) + Send + Sync>;
+
+/// A line of a page's console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// How bad it is.
+    pub level: Level,
+    /// What it says; it may have several lines.
+    pub text: String,
+}
+
+/// How bad a line of a console is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Not at all.
+    Info,
+    /// A warning.
+    Warning,
+    /// An error.
+    Error,
 }
 
 /// Resolves when every file event that the OS had before the call has had its effect on the gates.

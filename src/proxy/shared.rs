@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     body::Budget,
-    browser::Assets,
+    browser::{Allowance, Assets, Lines},
     desk::Desk,
     host::Reach,
     instance::Instances,
@@ -20,7 +20,7 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Browser, Feeds, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    settings::{Browser, Feeds, Hear, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
 };
 use crate::{
     core::gate::Gates,
@@ -47,6 +47,9 @@ pub(super) struct Shared {
     pub(super) gates: watch::Receiver<Gates>,
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
     pub(super) assets: watch::Sender<Assets>,
+    pub(super) lines: Lines,
+    pub(super) hear: Hear,
+    pub(super) allowance: Allowance,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
     pub(super) peers: Peers,
@@ -88,6 +91,9 @@ impl Shared {
             gates: feeds.gates,
             status: feeds.status,
             assets: watch::Sender::new(Assets::default()),
+            lines: feeds.lines,
+            hear: feeds.hear,
+            allowance: Allowance::default(),
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
             peers: Peers::start(),

@@ -1,6 +1,6 @@
 //! A real browser: headless Chromium, spoken to over the DevTools protocol through two pipes. Tests that run at the same
 //! time share one; each has its own profile in it.
-#![expect(dead_code, unreachable_pub, reason = "every test program has its own copy and uses its part")]
+#![expect(unreachable_pub, reason = "test programs are crates of their own")]
 
 use std::{
     collections::HashMap,

@@ -7,3 +7,4 @@ mod stage;
 
 mod overlay;
 mod reload;
+mod waiting;

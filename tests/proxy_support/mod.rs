@@ -21,7 +21,7 @@ use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
     plan::Listen,
-    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,6 +53,10 @@ pub struct Stage {
     pub proxy: Proxy,
     pub addr: SocketAddr,
     pub status: watch::Sender<Arc<serde_json::Value>>,
+    /// What programs have written.
+    pub lines: Lines,
+    /// What pages have written to their consoles.
+    pub heard: Arc<Mutex<Vec<Heard>>>,
     gates: watch::Sender<Gates>,
     runs: AtomicU64,
 }
@@ -86,9 +90,19 @@ impl Stage {
         change(&mut settings);
         let gates = watch::Sender::new(Gates::default());
         let status = watch::Sender::new(Arc::new(serde_json::json!({ "ok": true })));
-        let feeds = Feeds { gates: gates.subscribe(), status: status.subscribe(), look: None, waits_for };
+        let (lines, heard) = (Lines::default(), Arc::<Mutex<Vec<Heard>>>::default());
+        let hearing = Arc::clone(&heard);
+        let hear = Arc::new(move |line| hearing.lock().unwrap().push(line));
+        let feeds = Feeds {
+            gates: gates.subscribe(),
+            status: status.subscribe(),
+            look: None,
+            lines: lines.clone(),
+            hear,
+            waits_for,
+        };
         let proxy = Proxy::start(settings, feeds).await.expect("a free port on loopback");
-        Stage { addr: proxy.addresses()[0], proxy, status, gates, runs: AtomicU64::new(1) }
+        Stage { addr: proxy.addresses()[0], proxy, status, lines, heard, gates, runs: AtomicU64::new(1) }
     }
 
     /// The gate of a service from now on.

@@ -61,7 +61,10 @@
   // A report or a waiting page: it becomes another page as soon as there is one.
   function takeOnOwnPage(state) {
     const working = state.state === 'holding' || state.state === 'saved';
-    if (working) {
+    if (working && page.waits) {
+      document.querySelector('h1').textContent = `waiting for devloop: ${state.why || ''}`;
+      note('This page becomes the real one by itself.');
+    } else if (working) {
       note(`devloop is working on it: ${state.why || ''}`);
     } else if (page.waits || state.key !== page.key) {
       go();
@@ -386,7 +389,7 @@
     host = document.createElement('devloop-overlay');
     const shadow = host.attachShadow({ mode: 'open' });
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
+    sheet.replaceSync(COLOURS + STYLE);
     shadow.adoptedStyleSheets = [sheet];
     // Where a page replaces its body, this stays.
     document.documentElement.append(host);
@@ -486,14 +489,19 @@
     const lines = report.coloured && report.coloured.length > 0 ? report.coloured : report.output;
     lines.forEach((line, index) => {
       if (index > 0) block.append('\n');
-      for (const { text, className, colour } of spansOf(line)) {
-        const span = make('span', className);
-        if (colour) span.style.color = colour;
-        span.append(...linked(text, report.places));
+      for (const part of spansOf(line)) {
+        const span = spanOf({ ...part, text: '' });
+        span.append(...linked(part.text, report.places));
         block.append(span);
       }
     });
     return block;
+  }
+
+  function spanOf({ text, className, colour }) {
+    const span = make('span', className, text);
+    if (colour) span.style.color = colour;
+    return span;
   }
 
   // The text, with a link for each place in it.
@@ -523,6 +531,65 @@
       }
     }
     return spans;
+  }
+
+  // ---- A page that waits: what is being done meanwhile --------------------------------------------------------------
+
+  async function watchOutput(after) {
+    const address = `/.devloop/output?token=${encodeURIComponent(page.token)}&after=${after}`;
+    const answer = await fetch(address, { cache: 'no-store' }).catch(() => null);
+    const told = answer && answer.ok ? await answer.json() : { next: after, lines: [] };
+    const block = document.getElementById('output');
+    if (block && told.lines.length > 0) {
+      const atEnd = block.scrollTop + block.clientHeight >= block.scrollHeight - 8;
+      for (const { source, text } of told.lines) {
+        block.append(make('i', '', `${source}  `), ...spansOf(text).map(spanOf), '\n');
+      }
+      block.hidden = false;
+      if (atEnd) block.scrollTop = block.scrollHeight;
+    }
+    setTimeout(() => watchOutput(told.next), 300);
+  }
+
+  // ---- The console, for devloop's output (only where dev.toml asks for it) ------------------------------------------
+
+  function forwardConsole() {
+    let waiting = [];
+    let timer = 0;
+    const send = () => {
+      timer = 0;
+      const body = JSON.stringify(waiting);
+      waiting = [];
+      const address = `/.devloop/console?token=${encodeURIComponent(page.token)}`;
+      fetch(address, { method: 'POST', body, keepalive: true, headers: { 'content-type': 'text/plain' } }).catch(() => {});
+    };
+    const add = (level, text) => {
+      if (waiting.length < 100) waiting.push([level, text.slice(0, 500)]);
+      if (!timer) timer = setTimeout(send, 200);
+    };
+    for (const level of ['error', 'warn', 'info', 'log', 'debug']) {
+      const original = console[level];
+      console[level] = function (...parts) {
+        add(level, parts.map(wordsOf).join(' '));
+        return original.apply(this, parts);
+      };
+    }
+    addEventListener('error', (event) => {
+      if (event.error || event.message) add('error', wordsOf(event.error || `${event.message} (${event.filename}:${event.lineno}:${event.colno})`));
+      else if (event.target) add('error', `cannot load ${event.target.src || event.target.href || event.target.localName}`);
+    }, true);
+    addEventListener('unhandledrejection', (event) => add('error', `unhandled rejection: ${wordsOf(event.reason)}`));
+    addEventListener('pagehide', () => timer && send());
+  }
+
+  function wordsOf(value) {
+    if (typeof value === 'string') return value;
+    if (value instanceof Error) return value.stack || String(value);
+    try {
+      return JSON.stringify(value) ?? String(value);
+    } catch {
+      return String(value);
+    }
   }
 
   const NAMES = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
@@ -563,16 +630,24 @@
     return { named: '', colour: `rgb(${cube.join(',')})` };
   }
 
+  const COLOURS = `
+    :host, :root { --black: #22201d; --red: #b3261e; --green: #2e7031; --yellow: #8a6100; --blue: #2b5c8a;
+      --magenta: #8a3a86; --cyan: #1f6f75; --white: #6d6861; }
+    @media (prefers-color-scheme: dark) { :host, :root { --black: #a09a90; --red: #ff8a80; --green: #98c379;
+      --yellow: #e5c07b; --blue: #8fc1f0; --magenta: #d7a1dd; --cyan: #7fccd3; --white: #ece8e1; } }
+    .bold { font-weight: 700; } .dim { opacity: .7; } .italic { font-style: italic; } .underlined { text-decoration: underline; }
+    .black { color: var(--black); } .red { color: var(--red); } .green { color: var(--green); } .yellow { color: var(--yellow); }
+    .blue { color: var(--blue); } .magenta { color: var(--magenta); } .cyan { color: var(--cyan); } .white { color: var(--white); }
+  `;
+
   const STYLE = `
     :host { all: initial !important; display: block !important; position: fixed !important; inset: 0 !important;
       width: auto !important; height: auto !important; overflow: visible !important; background: none !important;
       pointer-events: none !important; z-index: 2147483647 !important; color-scheme: light dark !important;
       --paper: #fbfaf8; --ink: #22201d; --soft: #6d6861; --rule: #e3dfd8; --sheet: #fff; --mark: #b3261e;
-      --hint: #2b5c8a; --wait: #8a6100; --black: #22201d; --red: #b3261e; --green: #2e7031; --yellow: #8a6100;
-      --blue: #2b5c8a; --magenta: #8a3a86; --cyan: #1f6f75; --white: #6d6861; }
+      --hint: #2b5c8a; --wait: #8a6100; }
     @media (prefers-color-scheme: dark) { :host { --paper: #181715; --ink: #ece8e1; --soft: #a09a90; --rule: #35322d;
-      --sheet: #201e1b; --mark: #ff8a80; --hint: #8fc1f0; --wait: #e5c07b; --black: #a09a90; --red: #ff8a80;
-      --green: #98c379; --yellow: #e5c07b; --blue: #8fc1f0; --magenta: #d7a1dd; --cyan: #7fccd3; --white: #ece8e1; } }
+      --sheet: #201e1b; --mark: #ff8a80; --hint: #8fc1f0; --wait: #e5c07b; } }
     * { box-sizing: border-box; }
     .back { position: fixed; inset: 0; overflow: auto; padding: 6vh 1.25rem; background: rgb(0 0 0 / .45);
       pointer-events: auto; font: 16px/1.5 system-ui, sans-serif; }
@@ -603,10 +678,14 @@
     .badge.working i { animation: pulse 1.2s ease-in-out infinite; }
     @keyframes pulse { 50% { opacity: .25; } }
     @media (prefers-reduced-motion: reduce) { .badge.working i { animation: none; } }
-    .bold { font-weight: 700; } .dim { opacity: .7; } .italic { font-style: italic; } .underlined { text-decoration: underline; }
-    .black { color: var(--black); } .red { color: var(--red); } .green { color: var(--green); } .yellow { color: var(--yellow); }
-    .blue { color: var(--blue); } .magenta { color: var(--magenta); } .cyan { color: var(--cyan); } .white { color: var(--white); }
   `;
 
+  if (tag.dataset.console !== undefined) forwardConsole();
+  if (page.waits) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(COLOURS);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+    watchOutput(0);
+  }
   connect();
 })();

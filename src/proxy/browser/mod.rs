@@ -5,16 +5,20 @@
 //! and `places` belong to what it is told.
 
 mod assets;
+mod console;
 mod csp;
 mod decode;
 mod inject;
 mod insert;
+mod lines;
 mod page;
 mod places;
 
+pub use self::lines::Lines;
 pub(super) use self::{
     assets::Assets,
-    inject::{Asks, CLIENT, Opening, Served, fresh_nonce, inject, origin},
+    console::{Allowance, take as take_console},
+    inject::{Asks, CLIENT, Opening, Served, fresh_nonce, inject, is_watched, origin},
     page::Page,
     places::link,
 };

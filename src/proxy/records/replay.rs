@@ -174,6 +174,7 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
         held: None,
         trail,
         asks: Asks::Other,
+        patience: None,
         assets: 0,
     };
     let arrival = forward(&shared, &desk, &mut journey).await;
