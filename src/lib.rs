@@ -2,7 +2,7 @@
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
 //! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`, `detect`,
-//! `toolchain`, `problems`, `ui`; `app`, the loop that joins them; `cli`.
+//! `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that joins them; `cli`.
 
 pub mod model;
 
@@ -17,6 +17,8 @@ pub mod core;
 
 pub mod detect;
 pub mod health;
+pub mod journal;
+pub mod metrics;
 pub mod problems;
 pub mod process;
 pub mod proxy;

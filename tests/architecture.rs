@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 7] = [
     &["error", "escapes", "sys"],
     &["plan", "config"],
     &["core"],
-    &["detect", "health", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
+    &["detect", "health", "journal", "metrics", "problems", "process", "proxy", "store", "toolchain", "ui", "watch"],
     &["app"],
     &["cli"],
 ];
@@ -23,7 +23,7 @@ const STAIRS: [(&str, &str); 1] = [("config", "plan")];
 const FORBIDDEN: [&str; 8] =
     ["std::fs", "std::net", "std::env", "std::process", "std::thread", "std::os", "tokio", "crate::sys"];
 /// The rooms and floors that only think.
-const PURE: [&str; 5] = ["model", "escapes", "plan", "core", "problems"];
+const PURE: [&str; 7] = ["model", "escapes", "plan", "core", "problems", "journal", "metrics"];
 /// Clocks.
 const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 /// No fault.

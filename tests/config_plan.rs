@@ -168,7 +168,7 @@ stop = { signal = "INT", grace = "1s", run = ["docker", "compose", "down"] }
 drain = "0s"
 restart = "no"
 pty = false
-protocol = "http"
+protocol = "h2c"
 "#;
     let Loaded { plan, warnings } = load(toml);
     let listen = Listen { host: Some("::1".to_owned()), port: 8080, written: true };

@@ -17,7 +17,7 @@ use std::{
 use devloop::{
     health::{Notify, Outcome, Rules, Socket, Target, ear, probe},
     model::RunId,
-    plan::{Health, Port},
+    plan::{Health, Port, Protocol},
 };
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn};
 
@@ -67,7 +67,7 @@ fn target(port: Option<u16>, leader: u32) -> Target {
     let health = Health { path: None, status: Vec::new(), log: None, tcp: false, timeout: DEADLINE, interval: None };
     Target {
         run: RunId(1),
-        rules: Rules { name: "api".into(), port: Port::Auto, health },
+        rules: Rules { name: "api".into(), port: Port::Auto, protocol: Protocol::Http, health },
         port,
         leader,
         public_host: "localhost:3000".to_owned(),
@@ -143,6 +143,11 @@ fn app() {
             say(listener.local_addr().unwrap().port());
             serve(&listener, &role);
         }
+        "http2" => {
+            let listener = listen_on("127.0.0.1:0");
+            say(listener.local_addr().unwrap().port());
+            serve_http2(listener);
+        }
         "handed" => {
             let socket = std::env::var("NOTIFY_SOCKET").unwrap();
             say(std::env::var("APP_PORT").unwrap().parse().unwrap());
@@ -157,6 +162,26 @@ fn app() {
     loop {
         thread::park();
     }
+}
+
+/// HTTP/2 and nothing else: 404 everywhere but at `/health`.
+fn serve_http2(listener: TcpListener) {
+    listener.set_nonblocking(true).unwrap();
+    let answer = |request: hyper::Request<hyper::body::Incoming>| async move {
+        let mut response = hyper::Response::new(http_body_util::Empty::<bytes::Bytes>::new());
+        *response.status_mut() = if request.uri().path() == "/health" { 204 } else { 404 }.try_into().unwrap();
+        Ok::<_, std::convert::Infallible>(response)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+            let io = hyper_util::rt::TokioIo::new(stream);
+            tokio::spawn(builder.serve_connection(io, hyper::service::service_fn(answer)));
+        }
+    });
 }
 
 fn say(port: u16) {
@@ -464,4 +489,39 @@ async fn on_a_socket_that_devloop_holds_only_an_answer_or_a_signal_counts() {
     .await
     .unwrap();
     assert_eq!(warning(tokio::time::timeout(DEADLINE, probing).await.unwrap().unwrap()), None);
+}
+
+#[tokio::test]
+async fn a_program_of_http_2_is_asked_in_http_2() {
+    let app = App::start("http2");
+    let mut target = app.target();
+    target.rules.protocol = Protocol::H2c;
+    assert_eq!(warning(outcome(target).await), None);
+    let mut target = app.target();
+    target.rules.protocol = Protocol::H2c;
+    target.rules.health.path = Some("/health".into());
+    assert_eq!(warning(outcome(target).await), None);
+    let mut target = app.target();
+    target.rules.protocol = Protocol::H2c;
+    target.rules.health.path = Some("/wrong".into());
+    let wrong = "`/wrong` answers 404, and so does `GET /`: is `health` wrong?";
+    assert_eq!(title(outcome(target).await), wrong);
+}
+
+#[tokio::test]
+async fn a_program_of_http_2_that_nobody_expected_goes_live_and_is_told() {
+    let app = App::start("http2");
+    let told = warning(outcome(app.target()).await).unwrap();
+    assert_eq!(told, format!("port {} answers only in HTTP/2: write `protocol = \"h2c\"`", app.port));
+    let mut target = app.target();
+    target.rules.health.path = Some("/health".into());
+    assert_eq!(title(outcome(target).await), format!("port {} answers, but only in HTTP/2", app.port));
+}
+
+#[tokio::test]
+async fn a_program_of_http_1_is_not_taken_for_one_of_http_2() {
+    let app = App::start("200");
+    let mut target = app.target();
+    target.rules.protocol = Protocol::H2c;
+    assert_eq!(title(outcome(target).await), format!("port {} answers, but not in HTTP/2 without TLS", app.port));
 }

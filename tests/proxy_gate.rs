@@ -355,7 +355,7 @@ async fn an_open_gate_to_an_instance_that_is_not_known_yet_holds() {
     let mut wire = stage.connect().await;
     wire.send(get("/")).await;
     stage.held(1).await;
-    stage.proxy.add(RunId(99), vec![app.addr]);
+    stage.proxy.add(RunId(99), vec![app.addr], devloop::plan::Protocol::Http);
     assert_eq!(wire.reply().await.unwrap().text(), "a");
 }
 

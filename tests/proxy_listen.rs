@@ -18,18 +18,17 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Result<Proxy, devloop::err
     change(&mut settings);
     let (_, gates) = watch::channel(Gates::default());
     let (_, status) = watch::channel(Arc::new(serde_json::Value::Null));
-    Proxy::start(
-        settings,
-        Feeds {
-            gates,
-            status,
-            look: None,
-            lines: Lines::default(),
-            hear: Arc::new(drop),
-            waits_for: Arc::new(|_, _| Caller::Stranger),
-        },
-    )
-    .await
+    let feeds = Feeds {
+        gates,
+        status,
+        look: None,
+        lines: Lines::default(),
+        hear: Arc::new(drop),
+        waits_for: Arc::new(|_, _| Caller::Stranger),
+        since: Arc::new(|_| None),
+        numbers: Arc::new(|_| String::new()),
+    };
+    Proxy::start(settings, feeds).await
 }
 
 fn listen(host: Option<&str>, port: u16, written: bool) -> Listen {

@@ -8,7 +8,9 @@ use tokio::sync::{
 };
 
 use super::{
-    App, Awaited, Happening, Leaving, Options, carry, lock,
+    App, Awaited, Happening, Leaving, Options,
+    audience::Audience,
+    carry, lock,
     show::{self, Show, Wheel},
 };
 use crate::{
@@ -35,12 +37,13 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
+        let audience = Audience::new();
         let core = Core::new(plan.clone(), &store.exclusive());
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
         let (status, status_seen) = watch::channel(Arc::new(first));
-        let wheel = Wheel { status: status_seen, inbox: inbox.clone() };
-        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel);
+        let wheel = Wheel { status: status_seen.clone(), inbox: inbox.clone() };
+        let Show { showing, lines, ears } = show::begin(options.picture, &plan, clock, wheel, audience.clone());
         let warn = showing.teller(clock);
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
@@ -49,7 +52,7 @@ impl App {
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines.clone(), ears.clone(), log.clone(), told.clone()),
+            show::sink(lines.clone(), ears.clone(), log.clone(), audience.clone(), told.clone()),
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
@@ -60,6 +63,8 @@ impl App {
             hear: show::hear(lines, log.clone()),
             look: Some(looks(inbox.clone())),
             waits_for: who_asks(programs.clone(), awaited.clone()),
+            since: audience.since(),
+            numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
         let proxy = begin_proxy(&plan, &session, feeds).await?;
         let ports = Ports::new();
@@ -89,6 +94,7 @@ impl App {
             status_json,
             awaited,
             ears,
+            audience,
             runs: HashMap::new(),
             keys: carry::Keys::default(),
             inbox,

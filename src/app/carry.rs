@@ -268,12 +268,12 @@ impl App {
             notify: known.notify.take(),
             seen: Box::new(move |text| send(&seen, Event::Probing { run, seen: text })),
         };
-        let (inbox, proxy) = (self.inbox.clone(), self.proxy.clone());
+        let (inbox, proxy, protocol) = (self.inbox.clone(), self.proxy.clone(), service.protocol);
         let task = tokio::spawn(async move {
             let event = match health::probe(target).await {
                 Outcome::Ready { addrs, warning, exclusive } => {
                     if let Some(proxy) = proxy {
-                        proxy.add(run, addrs);
+                        proxy.add(run, addrs, protocol);
                     }
                     Event::Ready { run, warning, elsewhere: exclusive }
                 }

@@ -2,8 +2,10 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy.
+//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `audience`
+//! hears what is shown.
 
+mod audience;
 mod begin;
 mod carry;
 mod launch;
@@ -161,6 +163,7 @@ struct App {
     status_json: watch::Sender<Arc<serde_json::Value>>,
     awaited: Awaited,
     ears: show::Ears,
+    audience: audience::Audience,
     runs: HashMap<RunId, Run>,
     keys: carry::Keys,
     inbox: UnboundedSender<Happening>,
@@ -230,6 +233,9 @@ impl App {
             self.handle(Event::Fenced { run });
         }
         for note in mail.notes {
+            if note == files::Note::Rescanned {
+                self.audience.overflow();
+            }
             self.note(files::Note::text(&note), note.hint());
         }
     }

@@ -59,8 +59,10 @@ pub(super) struct Feed {
 pub(super) enum Outcome {
     /// It was told to.
     Ended,
-    /// There is no terminal (any more).
-    NoTerminal,
+    /// The terminal cannot be taken.
+    Refused,
+    /// There is no terminal any more.
+    HungUp,
 }
 
 /// An editor has ended, or could not be started.
@@ -128,7 +130,7 @@ pub(super) async fn run(
         last_bad: None,
     };
     if pane.take_terminal().is_err() {
-        return Outcome::NoTerminal;
+        return Outcome::Refused;
     }
     pane.run().await
 }
@@ -361,7 +363,7 @@ impl Pane<'_> {
     fn hung_up(&mut self) -> Outcome {
         self.release_terminal();
         _ = kill(Pid::this(), Signal::SIGHUP);
-        Outcome::NoTerminal
+        Outcome::HungUp
     }
 
     /// What should stay on the terminal when the pane is gone: what is still wrong, and how it ended.

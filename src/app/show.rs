@@ -22,7 +22,9 @@ use tokio::{
 };
 
 use super::{
-    Happening, lock,
+    Happening,
+    audience::Audience,
+    lock,
     pane::{self, Feed, Outcome},
     stamp,
 };
@@ -73,6 +75,7 @@ impl Picture {
 /// The thread that shows.
 pub(super) struct Showing {
     told: UnboundedSender<Told>,
+    audience: Audience,
     /// Says so when it has shown everything.
     ended: Option<Receiver<()>>,
     patience: Patience,
@@ -105,22 +108,26 @@ pub(super) enum Told {
 /// Tells facts from other threads.
 pub(super) struct Teller {
     told: UnboundedSender<Told>,
+    audience: Audience,
     clock: Clock,
 }
 
 impl Teller {
     pub(super) fn note(&self, text: String) {
-        _ = self.told.send(Told::Fact(stamp(self.clock.now()), Box::new(Fact::Note { text, hint: None })));
+        let (stamp, fact) = (stamp(self.clock.now()), Fact::Note { text, hint: None });
+        self.audience.fact(stamp, &fact);
+        _ = self.told.send(Told::Fact(stamp, Box::new(fact)));
     }
 }
 
 impl Showing {
     pub(super) fn fact(&self, stamp: Stamp, fact: Fact) {
+        self.audience.fact(stamp, &fact);
         _ = self.told.send(Told::Fact(stamp, Box::new(fact)));
     }
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
-        Teller { told: self.told.clone(), clock }
+        Teller { told: self.told.clone(), audience: self.audience.clone(), clock }
     }
 
     /// Requests are counted by this proxy.
@@ -175,7 +182,7 @@ pub(super) struct Wheel {
 }
 
 /// Begins to show, with the times of `clock`.
-pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel) -> Show {
+pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel, audience: Audience) -> Show {
     let (sender, told) = unbounded_channel();
     let (lines, reader) = queue();
     let (end, ended) = channel();
@@ -192,7 +199,7 @@ pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel) -
         }
     };
     let ended = thread.ok().map(|_| ended);
-    Show { showing: Showing { told: sender, ended, patience, guest }, lines, ears: Ears::default() }
+    Show { showing: Showing { told: sender, audience, ended, patience, guest }, lines, ears: Ears::default() }
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
@@ -234,20 +241,27 @@ impl Work {
         let pane = || self.runtime.block_on(pane::run(theme, feed, self.clock, told, lines));
         match catch_unwind(AssertUnwindSafe(pane)) {
             Ok(Outcome::Ended) => {}
-            Ok(Outcome::NoTerminal) => {
+            Ok(Outcome::HungUp) => {
                 let printer = pane::nowhere(self.names);
                 self.runtime.block_on(print(printer, &mut self.told, &mut self.lines, self.clock));
             }
-            Err(_) => self.print(Format::Plain(theme.colour)),
+            Ok(Outcome::Refused) | Err(_) => self.print(Format::Plain(theme.colour)),
         }
     }
 }
 
 /// What every line of every program goes through.
-pub(super) fn sink(lines: LineSender, ears: Ears, log: Log, told: Lines) -> impl Fn(Output) + Send + Sync + 'static {
+pub(super) fn sink(
+    lines: LineSender,
+    ears: Ears,
+    log: Log,
+    audience: Audience,
+    told: Lines,
+) -> impl Fn(Output) + Send + Sync + 'static {
     move |output| {
         if let Output::Line(line) = &output {
             log.line(line);
+            audience.line(line);
             told.push(line);
             if let Some(ear) = lock(&ears).get(&line.run) {
                 ear.hear(&strip_escapes(&line.text));

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Problem,
     model::FilePath,
-    plan::{Cache, Command, Health, Inputs, Plan, Port, Proxy, Restart, Service, Step, Stop, Swap, Watch},
+    plan::{Cache, Command, Health, Inputs, Plan, Port, Protocol, Proxy, Restart, Service, Step, Stop, Swap, Watch},
 };
 
 /// Everything that steps and services are made from.
@@ -130,6 +130,7 @@ impl Checker<'_> {
             after,
             needs: self.order.services_needed(who),
             port,
+            protocol: service.protocol.as_ref().map_or(Protocol::Http, |protocol| protocol.value),
             swap: service.swap.as_ref().map_or(Swap::Auto, |swap| swap.value),
             health,
             stop,

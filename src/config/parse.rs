@@ -178,12 +178,12 @@ impl Reader {
     }
 
     fn service(&self, report: &mut Report, table: &Table<'_, '_>) -> Service {
-        service::protocol(report, table);
         let swaps = [("auto", Swap::Auto), ("overlap", Swap::Overlap), ("exclusive", Swap::Exclusive)];
         let restarts = [("on-exit", Restart::OnExit), ("no", Restart::No)];
         Service {
             common: self.common(report, table, "service"),
             port: service::port(report, table),
+            protocol: service::protocol(report, table),
             swap: table.choice(report, "swap", &swaps),
             health: service::health(report, table),
             stop: service::stop(report, table),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Problem,
-    plan::{Command, Globs, Plan, Port, Restart, Service, Swap},
+    plan::{Command, Globs, Plan, Port, Protocol, Restart, Service, Swap},
 };
 
 /// The plan that runs `words` as its one service `app` in `root` (absolute, no symlinks), restarted by its language's
@@ -32,6 +32,7 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         needs: Vec::new(),
         uses: Vec::new(),
         port: Port::Auto,
+        protocol: Protocol::Http,
         swap: Swap::Auto,
         health: defaults::health(),
         stop: defaults::stop(),

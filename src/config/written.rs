@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use crate::plan::{Backend, Cache, HostPattern, Listen, Port, Reload, Restart, Settle, Swap, Tool};
+use crate::plan::{Backend, Cache, HostPattern, Listen, Port, Protocol, Reload, Restart, Settle, Swap, Tool};
 
 /// A value and the bytes of the file it was written in.
 #[derive(Clone, Debug)]
@@ -111,6 +111,7 @@ pub(super) struct Step {
 pub(super) struct Service {
     pub(super) common: Common,
     pub(super) port: Option<At<Port>>,
+    pub(super) protocol: Option<At<Protocol>>,
     pub(super) swap: Option<At<Swap>>,
     pub(super) health: Option<At<Health>>,
     pub(super) stop: Option<Stop>,

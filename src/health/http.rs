@@ -29,7 +29,11 @@ pub(super) enum Read {
 pub(super) enum Speech {
     /// TLS: an alert in answer to a request in plain text.
     Tls,
-    /// Anything else: HTTP/2 without negotiation, a database, a greeting.
+    /// HTTP/2 without negotiation, as gRPC does: it began with its settings.
+    Http2,
+    /// Not the HTTP/2 that it was asked in.
+    NotHttp2,
+    /// Anything else: a database, a greeting.
     Other,
 }
 
@@ -45,6 +49,11 @@ pub(super) fn read(mut bytes: &[u8]) -> Read {
     loop {
         let start = &bytes[..bytes.len().min(5)];
         if !b"HTTP/".starts_with(start) {
+            match settings(bytes) {
+                Some(true) => return Read::NotHttp(Speech::Http2),
+                Some(false) => {}
+                None => return Read::More,
+            }
             return Read::NotHttp(if bytes.starts_with(&[0x15, 0x03]) { Speech::Tls } else { Speech::Other });
         }
         let Some((head, rest)) = head(bytes) else {
@@ -56,6 +65,20 @@ pub(super) fn read(mut bytes: &[u8]) -> Read {
             None => return Read::NotHttp(Speech::Other),
         }
     }
+}
+
+/// Whether this is the frame that every HTTP/2 server begins with (RFC 9113 section 3.4): three bytes of length, SETTINGS,
+/// no flags, no stream. None: more is needed to know.
+fn settings(bytes: &[u8]) -> Option<bool> {
+    let fits = |(at, byte): (usize, &u8)| match at {
+        2 => true,
+        3 => *byte == 4,
+        _ => *byte == 0,
+    };
+    if !bytes.iter().take(9).enumerate().all(fits) {
+        return Some(false);
+    }
+    (bytes.len() >= 9).then_some(true)
 }
 
 /// A head beyond all measure still has a status.
@@ -113,7 +136,9 @@ mod tests {
     #[test]
     fn what_is_not_http_is_known_from_its_first_bytes() {
         assert_eq!(read(b"220 mail ready\r\n"), Read::NotHttp(Speech::Other));
-        assert_eq!(read(&[0, 0, 18, 4, 0]), Read::NotHttp(Speech::Other));
+        assert_eq!(read(&[0, 0, 18, 4, 0]), Read::More);
+        assert_eq!(read(&[0, 0, 18, 4, 0, 0, 0, 0, 0, 0]), Read::NotHttp(Speech::Http2));
+        assert_eq!(read(&[0, 0, 18, 4, 1]), Read::NotHttp(Speech::Other));
         assert_eq!(read(&[0x15, 0x03, 0x01, 0, 2]), Read::NotHttp(Speech::Tls));
         assert_eq!(read(b"HTTP/1.1 abc\r\n\r\n"), Read::NotHttp(Speech::Other));
         assert_eq!(read(b"HTTP/2 200\r\n\r\n"), Read::NotHttp(Speech::Other));

@@ -269,6 +269,10 @@ impl Judge {
             return self.again(at);
         }
         let port = self.port.unwrap_or_default();
+        let asked_for = self.health.path.is_some() || !self.health.status.is_empty();
+        if speech == Speech::Http2 && !asked_for {
+            return self.reach(self.open.clone(), Some(words::only_http2(port)));
+        }
         self.seen = words::not_http(port, speech);
         if self.lasts(Steady::NotHttp, at) >= NOT_HTTP {
             return Then::End(Outcome::Unhealthy(words::never_http(port, speech)));

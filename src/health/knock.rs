@@ -11,9 +11,11 @@ use tokio::{
 
 use super::{
     http::{self, Read},
+    http2,
     judge::{Observation, Work},
     owner,
 };
+use crate::plan::Protocol;
 
 /// A loopback connection that is not accepted by then has met a full queue.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -28,12 +30,13 @@ pub(super) type Working = Pin<Box<dyn Future<Output = (Observation, Streams)> + 
 pub(super) struct Hands {
     leader: u32,
     host: String,
+    protocol: Protocol,
     streams: Streams,
 }
 
 impl Hands {
-    pub(super) fn new(leader: u32, host: String) -> Hands {
-        Hands { leader, host, streams: Streams::new() }
+    pub(super) fn new(leader: u32, host: String, protocol: Protocol) -> Hands {
+        Hands { leader, host, protocol, streams: Streams::new() }
     }
 
     /// Keeps connections for the request that may follow.
@@ -55,8 +58,9 @@ impl Hands {
             }
             Work::Ask { addr, path, limit } => {
                 let open = std::mem::take(&mut self.streams).into_iter().find(|(at, _)| *at == addr);
-                let asking = ask(addr, open.map(|(_, stream)| stream), http::request(&path, &self.host));
+                let (host, protocol) = (self.host.clone(), self.protocol);
                 Box::pin(async move {
+                    let asking = ask(addr, open.map(|(_, stream)| stream), protocol, &path, &host);
                     let observation = match limit {
                         Some(limit) => timeout(limit, asking).await.unwrap_or(Observation::NoAnswer),
                         None => asking.await,
@@ -88,12 +92,22 @@ async fn connect(addr: Option<SocketAddr>) -> Option<(SocketAddr, TcpStream)> {
 }
 
 /// One request, patiently.
-async fn ask(addr: SocketAddr, open: Option<TcpStream>, request: String) -> Observation {
+async fn ask(addr: SocketAddr, open: Option<TcpStream>, protocol: Protocol, path: &str, host: &str) -> Observation {
     let stream = match open {
         Some(stream) => Some(stream),
         None => connect(Some(addr)).await.map(|(_, stream)| stream),
     };
     let Some(mut stream) = stream else { return Observation::Refused };
+    if protocol == Protocol::H2c {
+        if let Err(observation) = http2::greet(stream).await {
+            return observation;
+        }
+        return match connect(Some(addr)).await {
+            Some((_, stream)) => http2::ask(stream, path, host).await,
+            None => Observation::Refused,
+        };
+    }
+    let request = http::request(path, host);
     // a server that talks first may have closed already: what it said is still there to be read
     let _ = stream.write_all(request.as_bytes()).await;
     let mut bytes = Vec::new();

@@ -3,6 +3,7 @@
 
 mod ear;
 mod http;
+mod http2;
 mod judge;
 mod knock;
 mod notify;
@@ -19,7 +20,7 @@ pub use self::{
 };
 use crate::{
     model::{Report, RunId},
-    plan::{Health, Port, Service},
+    plan::{Health, Port, Protocol, Service},
     sys::Clock,
 };
 
@@ -55,6 +56,8 @@ pub struct Rules {
     pub name: Arc<str>,
     /// `port`
     pub port: Port,
+    /// `protocol`
+    pub protocol: Protocol,
     /// `health`
     pub health: Health,
 }
@@ -62,7 +65,8 @@ pub struct Rules {
 impl Rules {
     /// Those of this service.
     pub fn of(service: &Service) -> Rules {
-        Rules { name: service.name.clone(), port: service.port, health: service.health.clone() }
+        let health = service.health.clone();
+        Rules { name: service.name.clone(), port: service.port, protocol: service.protocol, health }
     }
 }
 
@@ -102,8 +106,8 @@ const ALIVE: Duration = Duration::from_millis(500);
 pub async fn probe(target: Target) -> Outcome {
     let Target { rules, port, leader, public_host, proxy_ports, socket, heard, notify, seen, .. } = target;
     let clock = Clock::start();
+    let mut hands = knock::Hands::new(leader, public_host.clone(), rules.protocol);
     let mut judge = Judge::new(rules, port, &public_host, socket);
-    let mut hands = knock::Hands::new(leader, public_host);
     let mut work = hands.begin(judge.first());
     let mut signals = Signals::new(heard, notify, port, leader, proxy_ports);
     let mut told = String::new();

@@ -6,7 +6,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{Backend, Cache, Globs, Inputs, Plan, Port, Reload, Restart, Service, Settle, Step, Swap, Tool};
+use super::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool};
 
 /// Every step and service in the order written, with what starts it, what it reads and writes, and the defaults that
 /// matter. Ends with a line end.
@@ -104,6 +104,10 @@ fn describe_service(text: &mut Text, plan: &Plan, service: &Service) {
         text.entry("assets", format!("{}: told to pages, no restart", patterns(&service.assets)));
     }
     text.entry("port", port(service.port));
+    match service.protocol {
+        Protocol::Http => {}
+        Protocol::H2c => text.entry("speaks", "HTTP/2 without TLS"),
+    }
     text.entry("swap", swap(service));
     text.entry("ready when", health(service));
     text.entry("stop", stop(service));

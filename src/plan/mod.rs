@@ -219,6 +219,8 @@ pub struct Service {
     pub uses: Vec<usize>,
     /// Where it listens.
     pub port: Port,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// How it is replaced.
     pub swap: Swap,
     /// When it counts as ready.
@@ -244,6 +246,15 @@ pub enum Port {
     Fixed(u16),
     /// It does not listen.
     None,
+}
+
+/// `protocol`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, and HTTP/2 for gRPC.
+    Http,
+    /// HTTP/2 without TLS, known in advance.
+    H2c,
 }
 
 /// `swap`

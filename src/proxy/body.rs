@@ -17,7 +17,7 @@ use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
 };
 
-use super::records::Tap;
+use super::{grpc::Messages, records::Tap};
 
 /// Bytes that reach a socket of ours although nobody reads them, whatever its window is.
 const UNSEEN: u64 = 16 * 1024;
@@ -49,8 +49,8 @@ impl Budget {
     }
 }
 
-/// A request's body, for as many attempts as it can be kept.
-#[derive(Debug)]
+/// A request's body, for as many attempts as it can be kept. Its clones are the same one.
+#[derive(Clone, Debug)]
 pub(super) enum Upload {
     /// There is none.
     Empty,
@@ -68,6 +68,16 @@ pub(super) struct Source {
     tap: Option<Arc<Tap>>,
     attempt: u32,
     client: ClientSide,
+    messages: Option<Messages>,
+}
+
+/// How far the client of a gRPC call has come with asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Messages that have been read completely.
+    pub(super) messages: u64,
+    /// Whether more may come.
+    pub(super) is_open: bool,
 }
 
 enum Kept {
@@ -136,7 +146,8 @@ impl Upload {
         }
         let kept = Kept::All { pieces: Vec::new(), bytes: 0, trailers: None };
         let budget = Arc::clone(budget);
-        let source = Source { incoming, kept, budget, tap: tap(), attempt: 0, client: ClientSide::Sending };
+        let client = ClientSide::Sending;
+        let source = Source { incoming, kept, budget, tap: tap(), attempt: 0, client, messages: None };
         Upload::Streamed(Arc::new(Mutex::new(source)))
     }
 
@@ -172,6 +183,21 @@ impl Upload {
             Upload::Empty | Upload::Given(_) => true,
             Upload::Streamed(source) => lock(source).incoming.is_end_stream(),
         }
+    }
+
+    /// Counts its messages from now on. Nothing may have been read yet.
+    pub(super) fn count_messages(&self) {
+        if let Upload::Streamed(source) = self {
+            lock(source).messages = Some(Messages::default());
+        }
+    }
+
+    /// How far the client has come, if messages are counted.
+    pub(super) fn asked(&self) -> Asked {
+        let Upload::Streamed(source) = self else { return Asked { messages: 0, is_open: false } };
+        let source = lock(source);
+        let messages = source.messages.as_ref().map_or(0, Messages::complete);
+        Asked { messages, is_open: !source.incoming.is_end_stream() }
     }
 
     /// Whether reading it has failed.
@@ -222,6 +248,9 @@ impl Source {
             }
             Some(Ok(frame)) => {
                 if let Some(piece) = frame.data_ref() {
+                    if let Some(messages) = &mut self.messages {
+                        messages.feed(piece);
+                    }
                     if let Some(tap) = &self.tap {
                         tap.see(piece);
                     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{net::TcpStream, sync::OnceCell};
 
-use super::{lookout::Nth, peers::Peers, wire::hung_up};
+use super::{lookout::Nth, peers::Peers, speech::Speech, wire::hung_up};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Client {
     pub(super) local: SocketAddr,
     /// Its end.
     pub(super) peer: SocketAddr,
+    /// Which HTTP it speaks.
+    pub(super) speech: Speech,
     pid: OnceCell<Option<u32>>,
     http_10: AtomicBool,
     has_asked: AtomicBool,
@@ -37,11 +39,12 @@ pub(super) enum Sight {
 
 impl Client {
     /// Of an accepted connection.
-    pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr) -> Client {
+    pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr, speech: Speech) -> Client {
         Client {
             stream: Some(stream),
             local,
             peer,
+            speech,
             pid: OnceCell::new(),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
@@ -55,6 +58,7 @@ impl Client {
             stream: None,
             local: none,
             peer: none,
+            speech: Speech::Http1,
             pid: OnceCell::new_with(Some(None)),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),

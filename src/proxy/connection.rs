@@ -1,28 +1,49 @@
-//! One client connection: HTTP/1.1 in front, and what is asked of every request before it may go anywhere.
+//! One client connection, in HTTP/1.1 or HTTP/2, and what is asked of every request before it may go anywhere.
 
-use std::{fmt, sync::Arc, sync::atomic::Ordering};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use hyper::{Method, Request, Response, Version, body::Incoming, server::conn::http1::Builder, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper::{
+    Method, Request, Response, Version,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 use super::{
     browser::{Asks, is_watched, take_console},
     client::Client,
     download::Answer,
-    headers::{Local, MOST_HOPS, hops, unsound},
+    headers::{Local, MOST_HOPS, from_http2, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
     own,
     passage::{Way, refuse, take},
     records::Seen,
     refusal::Refusal,
     shared::{Known, Shared},
+    speech::{LARGEST_HEAD, Opening, Speech, listen},
     wire::ClientIo,
 };
 use crate::plan::Reload;
 
-/// The largest request head, in bytes. It may have at most 100 fields: hyper's own limit.
-const LARGEST_HEAD: usize = 64 * 1024;
+/// How many fields a head may have: in HTTP/1.1 that is hyper's own limit.
+const MOST_FIELDS: usize = 100;
+/// How many requests a client may have under way on one connection of HTTP/2.
+const MOST_STREAMS: u32 = 256;
+/// How many bytes of one request body, and of all on a connection of HTTP/2, a client may send ahead. A held request
+/// keeps its share of the second, so that is large enough for others beside it.
+const STREAM_AHEAD: u32 = 1024 * 1024;
+const CONNECTION_AHEAD: u32 = 8 * 1024 * 1024;
+/// A silent client of HTTP/2 is asked this often whether it is still there, and has as long to answer.
+const PING: Duration = Duration::from_secs(30);
 
 /// The connection is to be dropped without an answer.
 #[derive(Debug)]
@@ -43,36 +64,73 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     shared.connections.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
-    let client = Arc::new(Client::new(Arc::clone(&stream), local, peer));
-    let (of_requests, of_client) = (Arc::clone(&shared), Arc::clone(&client));
+    let opening = tokio::select! {
+        opening = tokio::time::timeout(shared.limits.head, listen(&stream)) => opening.ok().flatten(),
+        () = shared.closing() => None,
+    };
+    if let Some(Opening { speech, early }) = opening {
+        let client = Arc::new(Client::new(Arc::clone(&stream), local, peer, speech));
+        converse(&shared, &client, ClientIo::new(stream, early)).await;
+    }
+    shared.connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Answers what the client asks until one of the two has enough.
+async fn converse<I>(shared: &Arc<Shared>, client: &Arc<Client>, io: I)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (of_requests, of_client) = (Arc::clone(shared), Arc::clone(client));
     let service = service_fn(move |request| answer(Arc::clone(&of_requests), Arc::clone(&of_client), request));
-    let mut connection = std::pin::pin!(
-        Builder::new()
-            .preserve_header_case(true)
-            .max_header_size(LARGEST_HEAD)
-            .timer(TokioTimer::new())
-            .header_read_timeout(shared.limits.head)
-            .serve_connection(TokioIo::new(ClientIo(stream)), service)
-            .with_upgrades()
-    );
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = shared.closing() => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await
+    let io = TokioIo::new(io);
+    let result = match client.speech {
+        Speech::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder.preserve_header_case(true).max_header_size(LARGEST_HEAD as usize);
+            builder.timer(TokioTimer::new()).header_read_timeout(shared.limits.head);
+            let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
+            tokio::select! {
+                result = connection.as_mut() => result,
+                () = shared.closing() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().await
+                }
+            }
+        }
+        Speech::Http2 => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder.max_header_list_size(LARGEST_HEAD).max_concurrent_streams(MOST_STREAMS);
+            builder.initial_stream_window_size(STREAM_AHEAD).initial_connection_window_size(CONNECTION_AHEAD);
+            builder.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
+            let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+            tokio::select! {
+                result = connection.as_mut() => result,
+                () = shared.closing() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().await
+                }
+            }
         }
     };
     if result.is_err() {
         client.broke_off();
     }
-    shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// Where pages send what they write to their console.
 const CONSOLE: &str = "/.devloop/console";
 
-async fn answer(shared: Arc<Shared>, client: Arc<Client>, request: Request<Incoming>) -> Result<Response<Seen>, Drop> {
+async fn answer(
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Seen>, Drop> {
     let known = shared.known();
+    if request.version() == Version::HTTP_2 {
+        let (mut head, body) = request.into_parts();
+        from_http2(&mut head.headers, &head.uri);
+        request = Request::from_parts(head, body);
+    }
     let (local, name) = match check(&shared, &known, &request) {
         Ok(named) => named,
         Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
@@ -125,6 +183,9 @@ fn check(shared: &Shared, known: &Known, request: &Request<Incoming>) -> Result<
     };
     if *request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
+    }
+    if request.headers().len() > MOST_FIELDS {
+        return Err(Refusal::TooManyFields);
     }
     if let Some(how) = unsound(request.headers()) {
         return Err(Refusal::Malformed(how));

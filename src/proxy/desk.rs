@@ -43,6 +43,7 @@ pub(super) struct Tally {
     pub(super) tunnels: AtomicU64,
     pub(super) replayed: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) stale: AtomicU64,
 }
 
 /// A request on its way to an instance: counted in until this is dropped.
@@ -68,6 +69,8 @@ pub(super) enum Verdict {
     Failed(Arc<Report>),
     /// It waited too long; for what.
     Limit(Arc<str>),
+    /// It waited as long as its client does; for what.
+    Deadline(Arc<str>),
     /// Too many wait.
     TooMany,
     /// The caller is what the gate waits for.
@@ -85,6 +88,7 @@ pub(super) enum Verdict {
 pub(super) struct Visit {
     client: Arc<Client>,
     kind: Kind,
+    deadline: Option<Duration>,
     patience: Patience,
     place: Option<Place>,
     refusal: Option<Refusal>,
@@ -99,9 +103,9 @@ struct Refusal {
 }
 
 impl Visit {
-    /// Of a new request.
-    pub(super) fn new(client: Arc<Client>, kind: Kind) -> Visit {
-        Visit { client, kind, patience: Patience::default(), place: None, refusal: None }
+    /// Of a new request; `deadline` is how long its client says that it waits.
+    pub(super) fn new(client: Arc<Client>, kind: Kind, deadline: Option<Duration>) -> Visit {
+        Visit { client, kind, deadline, patience: Patience::default(), place: None, refusal: None }
     }
 
     /// The instance did not take a connection: the next visit waits for a change, for a while.
@@ -219,12 +223,16 @@ impl Desk {
             return Now::Done(Verdict::Closing);
         }
         let hold = shared.known().hold;
-        let bounds = Bounds { hold, cap: shared.limits.hold_cap, background: shared.limits.background };
+        let cap = visit.deadline.map_or(shared.limits.hold_cap, |deadline| deadline.min(shared.limits.hold_cap));
+        let bounds = Bounds { hold, cap, background: shared.limits.background };
         let asker = Asker { caller, kind: visit.kind };
         let seen = look(shared.gates.borrow().of(&self.name), asker, visit.patience, bounds);
         match seen {
             Look::Failed(report) => Now::Done(Verdict::Failed(report)),
             Look::Itself => Now::Done(Verdict::Itself),
+            Look::Limit(why) if visit.deadline.is_some_and(|deadline| visit.patience.held() >= deadline) => {
+                Now::Done(Verdict::Deadline(why))
+            }
             Look::Limit(why) => Now::Done(Verdict::Limit(why)),
             Look::Wait { left, pace, .. } => Now::Wait { left, pace },
             Look::Go { run, revision, stale, order } => match shared.instances.get(run) {
@@ -250,6 +258,7 @@ impl Desk {
             were_held: of(&self.tally.were_held),
             replayed: of(&self.tally.replayed),
             refused: of(&self.tally.refused),
+            stale: of(&self.tally.stale),
         }
     }
 

@@ -12,15 +12,17 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
+    body::Upload,
     browser::{Opening, Page},
-    desk::Admission,
+    call::Call,
+    desk::{Admission, Desk},
     files::FileStream,
-    instance::draining,
-    pool::Upstream,
+    instance::{Phase, draining},
     sse::Events,
+    upstream::Upstream,
 };
 
 /// The body of an answer.
@@ -34,6 +36,8 @@ pub(super) enum Answer {
     Download(Incoming, Option<Lease>),
     /// A program's `text/event-stream`.
     Stream(Box<Stream>),
+    /// A program's answer to a gRPC call.
+    Call(Box<Call>),
     /// A program's page, which gets devloop's tag.
     Page(Box<Page>),
     /// A file's.
@@ -65,6 +69,11 @@ impl Lease {
         drop(admission);
     }
 
+    /// Follows how far its instance has come.
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.admission.instance.phase()
+    }
+
     /// The way of the request.
     pub(super) fn admission(&self) -> &Admission {
         &self.admission
@@ -73,6 +82,11 @@ impl Lease {
     /// Why the answer is out of date.
     pub(super) fn stale(&self) -> Option<Arc<str>> {
         self.admission.stale.clone()
+    }
+
+    /// Whose gate it went through.
+    pub(super) fn desk(&self) -> &Desk {
+        self.admission.desk()
     }
 
     /// What a tunnel keeps: its place in the instance.
@@ -127,7 +141,15 @@ impl fmt::Display for BrokenOff {
     }
 }
 
-impl std::error::Error for BrokenOff {}
+impl std::error::Error for BrokenOff {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BrokenOff::Program(error) => Some(error),
+            BrokenOff::File(error) | BrokenOff::Coding(error) => Some(error),
+            BrokenOff::Swap => None,
+        }
+    }
+}
 
 impl Answer {
     /// Of a program's answer.
@@ -137,6 +159,14 @@ impl Answer {
             return Answer::Own(None);
         }
         Answer::Download(incoming, Some(lease))
+    }
+
+    /// Of a program's answer to a gRPC call.
+    pub(super) fn call(incoming: Incoming, lease: Lease, upload: Upload, limit: Duration) -> Answer {
+        if incoming.is_end_stream() {
+            return Answer::download(incoming, lease);
+        }
+        Answer::Call(Box::new(Call::new(incoming, lease, upload, limit)))
     }
 
     /// Of a program's page, which gets the tag.
@@ -273,6 +303,7 @@ impl Body for Answer {
             Answer::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Live(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
             Answer::Stream(stream) => stream.poll(cx),
+            Answer::Call(call) => call.poll(cx),
             Answer::Page(page) => page.poll(cx),
             Answer::File(file) => {
                 file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
@@ -293,6 +324,7 @@ impl Body for Answer {
         match self {
             Answer::Own(bytes) => bytes.is_none(),
             Answer::Download(incoming, _) => incoming.is_end_stream(),
+            Answer::Call(call) => call.is_over(),
             Answer::File(file) => file.is_end(),
             Answer::Page(page) => page.is_over(),
             Answer::Live(_) | Answer::Stream(_) => false,
@@ -304,7 +336,7 @@ impl Body for Answer {
             Answer::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Answer::Download(incoming, _) => incoming.size_hint(),
             Answer::File(file) => file.size_hint(),
-            Answer::Live(_) | Answer::Page(_) => SizeHint::default(),
+            Answer::Live(_) | Answer::Call(_) | Answer::Page(_) => SizeHint::default(),
             Answer::Stream(stream) => match stream.events {
                 Some(_) => SizeHint::default(),
                 None => stream.incoming.size_hint(),

@@ -21,20 +21,25 @@ use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 use super::{
     body::Upload,
     browser::{Asks, Opening, Served, fresh_nonce, inject, origin},
+    call::is_parted,
     client::{Client, Sight},
     desk::{Admission, Desk, Verdict, Visit},
     download::{Answer, Coding, Lease},
     gate::Kind,
+    grpc::timeout,
     headers::{
-        FORWARDED_PROTO, Local, Upgrade, for_client, for_upgraded_client, in_background, is_of, poolable, replayable,
+        FORWARDED_PROTO, Local, Upgrade, for_client, for_upgraded_client, in_background, is_grpc, is_of, poolable,
+        replayable, to_http2,
     },
     instance::draining,
-    pool::Upstream,
     queue::Permit,
     records::Trail,
     refusal::Refusal,
     shared::Shared,
+    speech::{Speech, to_app},
     tunnel::{Protocol, Tunnel},
+    upstream::Upstream,
+    wire::Counts,
 };
 use crate::{
     core::gate::{Gate, Gates},
@@ -49,6 +54,8 @@ const LONGEST_SHARE: Duration = Duration::from_millis(500);
 pub(super) struct Journey {
     /// Its head, fit for the program.
     pub(super) head: Parts,
+    /// What it came in.
+    pub(super) came_in: Version,
     /// Its body.
     pub(super) upload: Upload,
     /// What it wants to become, and the client's side of that.
@@ -110,16 +117,25 @@ enum Sent {
     Begun(String),
     /// What came back is no HTTP.
     Garbled(String),
+    /// The program does not want to answer on this stream; with its reason.
+    Reset(h2::Reason),
+    /// It is a stream that a swap has ended.
+    Parted,
 }
 
 /// Brings a request to an instance of the service and its answer back.
 pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mut Journey) -> Arrival {
     let kind = if in_background(&journey.head.headers) { Kind::Background } else { Kind::Foreground };
-    let mut visit = Visit::new(Arc::clone(&journey.client), kind);
+    let is_call = is_call(journey);
+    let deadline = if is_call { timeout(&journey.head.headers) } else { None };
+    let mut visit = Visit::new(Arc::clone(&journey.client), kind, deadline);
+    if is_call {
+        journey.upload.count_messages();
+    }
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
     loop {
-        let sight = if journey.upload.hides_the_end() { Sight::Blocked } else { Sight::Clear };
+        let sight = sight(journey);
         let admitted = desk.admit(shared, &mut visit, sight);
         let verdict = match journey.patience {
             None => admitted.await,
@@ -143,7 +159,9 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
-        let (mut upstream, slot) = match way(shared, &admission, reuse).await {
+        let (protocol, asked) = (admission.instance.protocol, &journey.upgrade.0);
+        let speech = to_app(protocol, journey.came_in, &journey.head.headers, asked);
+        let (mut upstream, slot) = match way(shared, &admission, speech, reuse).await {
             Way::Open(upstream, slot) => (upstream, slot),
             Way::Draining => continue,
             Way::Refused(error) => {
@@ -152,10 +170,23 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 continue;
             }
         };
-        let sent = match request(journey) {
-            Some(request) => send(shared, &mut upstream, request, permit.map(|permit| (permit, released))).await,
+        let sent = match request(journey, speech) {
+            Some(request) => {
+                let sending = send(shared, &mut upstream, request, permit.map(|permit| (permit, released)));
+                if is_call {
+                    tokio::select! {
+                        sent = sending => sent,
+                        () = is_parted(&journey.upload, admission.instance.phase(), shared.limits.parting) => Sent::Parted,
+                    }
+                } else {
+                    sending.await
+                }
+            }
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),
         };
+        if !matches!(sent, Sent::Answered(_) | Sent::Reset(_) | Sent::Parted) {
+            admission.instance.pool.retire(&upstream);
+        }
         match sent {
             Sent::Answered(response) => {
                 journey.upload.settle();
@@ -170,6 +201,8 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 return Err(Unanswered::Refused(Refusal::Died(why)));
             }
             Sent::Garbled(why) => return Err(Unanswered::Refused(Refusal::Garbled(why))),
+            Sent::Parted => return Err(Unanswered::Refused(Refusal::Replaced)),
+            Sent::Reset(reason) => return Err(Unanswered::Refused(Refusal::Reset(reason))),
             Sent::Untouched(why) => {
                 if reuse == Reuse::Fresh {
                     visit.refused(shared.clock.now(), run, Arc::from(why));
@@ -208,6 +241,7 @@ fn turned_away(verdict: Verdict) -> Arrival {
     Err(Unanswered::Refused(match verdict {
         Verdict::Failed(report) => Refusal::Failed(report),
         Verdict::Limit(why) => Refusal::Limit(why),
+        Verdict::Deadline(why) => Refusal::Deadline(why),
         Verdict::TooMany => Refusal::TooMany,
         Verdict::Itself => Refusal::Itself,
         Verdict::Refused(why) => Refusal::Refused(why),
@@ -229,8 +263,28 @@ fn cannot_repeat(journey: &Journey, why: &str) -> String {
     }
 }
 
-async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
+/// Whether this is a gRPC call: only HTTP/2 can bring its status back.
+fn is_call(journey: &Journey) -> bool {
+    journey.came_in == Version::HTTP_2 && journey.upgrade.0 == Upgrade::None && is_grpc(&journey.head.headers)
+}
+
+/// In HTTP/1.1 an end may stand behind a body that is not read yet; the frames of HTTP/2 are always read.
+fn sight(journey: &Journey) -> Sight {
+    match journey.client.speech {
+        Speech::Http1 if journey.upload.hides_the_end() => Sight::Blocked,
+        Speech::Http1 | Speech::Http2 => Sight::Clear,
+    }
+}
+
+async fn way(shared: &Shared, admission: &Admission, speech: Speech, reuse: Reuse) -> Way {
     let instance = &admission.instance;
+    let (connect, silence) = (shared.limits.connect, shared.limits.silence);
+    if speech == Speech::Http2 {
+        return match Box::pin(instance.pool.share(connect, silence, instance.phase())).await {
+            Ok(upstream) => Way::Open(upstream, None),
+            Err(error) => Way::Refused(error),
+        };
+    }
     let slots = Arc::clone(&instance.slots);
     let slot = match Arc::clone(&slots).try_acquire_owned() {
         Ok(slot) => Some(slot),
@@ -245,7 +299,6 @@ async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
     {
         return Way::Open(upstream, slot);
     }
-    let (connect, silence) = (shared.limits.connect, shared.limits.silence);
     match Box::pin(instance.pool.connect(connect, silence, instance.phase())).await {
         Ok(upstream) => Way::Open(upstream, slot),
         Err(error) => Way::Refused(error),
@@ -253,8 +306,12 @@ async fn way(shared: &Shared, admission: &Admission, reuse: Reuse) -> Way {
 }
 
 /// The request for one attempt; none if its body cannot be sent again.
-fn request(journey: &Journey) -> Option<Request<super::body::UploadBody>> {
-    Some(Request::from_parts(journey.head.clone(), journey.upload.attempt()?))
+fn request(journey: &Journey, speech: Speech) -> Option<Request<super::body::UploadBody>> {
+    let mut head = journey.head.clone();
+    if speech == Speech::Http2 {
+        to_http2(&mut head);
+    }
+    Some(Request::from_parts(head, journey.upload.attempt()?))
 }
 
 async fn send(
@@ -265,7 +322,7 @@ async fn send(
 ) -> Sent {
     let mark = upstream.counts.mark();
     // Without a budget of its own: a look that was put off would be lost where nobody is woken for it.
-    let mut answer = std::pin::pin!(unconstrained(upstream.sender.try_send_request(request)));
+    let mut answer = std::pin::pin!(unconstrained(upstream.send(request)));
     let counts = Arc::clone(&upstream.counts);
     let mut answer = std::pin::pin!(poll_fn(|cx| {
         upstream.drive(cx);
@@ -291,6 +348,9 @@ async fn send(
         Err(mut error) => {
             let recovered = error.take_message().is_some();
             let why = describe(error.error());
+            if upstream.shared().is_some() {
+                return fate_of_stream(error.error(), recovered, &counts, why);
+            }
             if recovered || counts.untouched_since(mark) {
                 Sent::Untouched(why)
             } else if counts.unanswered_since(mark) {
@@ -302,6 +362,38 @@ async fn send(
             }
         }
     }
+}
+
+/// What became of a request on a connection that others use, too: its bytes do not tell, but what ended the stream does
+/// (RFC 9113 sections 6.8 and 8.7).
+fn fate_of_stream(error: &hyper::Error, recovered: bool, counts: &Counts, why: String) -> Sent {
+    if counts.began_in_http1() {
+        return Sent::Garbled("it answers in HTTP/1, not in HTTP/2 without TLS".to_owned());
+    }
+    if recovered {
+        return Sent::Untouched(why);
+    }
+    match h2_error(error) {
+        Some(error) if error.is_remote() && error.is_go_away() => Sent::Untouched(why),
+        Some(error) if error.is_remote() && error.is_reset() => match error.reason() {
+            None | Some(h2::Reason::REFUSED_STREAM) => Sent::Untouched(why),
+            Some(reason) => Sent::Reset(reason),
+        },
+        Some(error) if !error.is_io() => Sent::Garbled(why),
+        _ => Sent::Unanswered(why),
+    }
+}
+
+/// What HTTP/2 itself says about an error.
+pub(super) fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// The error and what it was caused by, in one line.
@@ -321,9 +413,16 @@ fn deliver(shared: &Arc<Shared>, journey: &mut Journey, response: Response<Incom
         return switch(shared, journey, response, lease);
     }
     let stale = lease.stale();
+    if stale.is_some() {
+        lease.desk().tally.stale.fetch_add(1, Ordering::Relaxed);
+    }
     let (mut head, incoming) = response.into_parts();
     for_client(&mut head.headers, journey.local, stale.as_deref());
     head.version = Version::HTTP_11;
+    if is_call(journey) {
+        let body = Answer::call(incoming, lease, journey.upload.clone(), shared.limits.parting);
+        return Ok(Response::from_parts(head, body));
+    }
     if !incoming.is_end_stream()
         && let Some(opening) = tagged(shared, journey, &mut head, &lease)
     {

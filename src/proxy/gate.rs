@@ -110,6 +110,11 @@ impl Patience {
         }
     }
 
+    /// How long it has waited in all.
+    pub(super) fn held(&self) -> Duration {
+        self.held
+    }
+
     fn left(&self, bounds: Bounds, pace: Pace) -> Duration {
         let capped = bounds.cap.saturating_sub(self.held);
         match pace {

@@ -3,8 +3,12 @@
 use std::{net::IpAddr, time::Duration};
 
 use hyper::{
-    HeaderMap, Method, Uri,
+    HeaderMap, Method, Uri, Version,
     header::{self, HeaderName, HeaderValue},
+    http::{
+        request::Parts,
+        uri::{Authority, PathAndQuery},
+    },
 };
 
 /// Counts how often a request has passed a devloop.
@@ -241,6 +245,45 @@ pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
 /// Whether `Accept` names this media type (not by a wildcard).
 pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     names(headers, header::ACCEPT).any(|member| media_type(member).eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+/// Makes the head of a request that came in HTTP/2 look as if it had come in HTTP/1.1 (RFC 9113 section 8): `:authority`
+/// becomes `Host`, the crumbs of the cookie become one.
+pub(super) fn from_http2(headers: &mut HeaderMap, uri: &Uri) {
+    if !headers.contains_key(header::HOST)
+        && let Some(authority) = uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        headers.insert(header::HOST, host);
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, cookie);
+    }
+}
+
+/// Makes a head that is fit for the program one of HTTP/2: `Host` becomes `:authority`. (Its length needs no coding.)
+pub(super) fn to_http2(head: &mut Parts) {
+    head.headers.remove(header::TRANSFER_ENCODING);
+    let host = head.headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let target = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    // A host that is no authority stays a field, which is allowed.
+    if let Some(authority) = host
+        && let Ok(uri) = Uri::builder().scheme("http").authority(authority).path_and_query(target).build()
+    {
+        head.headers.remove(header::HOST);
+        head.uri = uri;
+    }
+    head.version = Version::HTTP_2;
+}
+
+/// Whether this is gRPC, in whatever format its messages are (gRPC over HTTP/2, "Requests"); gRPC-Web is not.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let kind = media_type(kind).to_ascii_lowercase();
+    kind.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest[0] == b'+')
 }
 
 /// Whether `Content-Type` is this media type.

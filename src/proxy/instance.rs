@@ -12,7 +12,7 @@ use super::{
     admission::{Entry, Rest, Word},
     pool::Pool,
 };
-use crate::model::RunId;
+use crate::{model::RunId, plan::Protocol};
 
 /// How far it has come. Serving => Draining => Gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,8 @@ pub(super) enum Phase {
 pub(super) struct Instance {
     /// Its run.
     pub(super) run: RunId,
+    /// What it speaks.
+    pub(super) protocol: Protocol,
     /// Its connections.
     pub(super) pool: Pool,
     /// One permit for each connection that requests may use.
@@ -40,9 +42,10 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    fn new(run: RunId, addrs: Vec<SocketAddr>, slots: usize) -> Instance {
+    fn new(run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol, slots: usize) -> Instance {
         Instance {
             run,
+            protocol,
             pool: Pool::new(addrs),
             slots: Arc::new(Semaphore::new(slots)),
             word: Word::default(),
@@ -126,9 +129,9 @@ impl Instances {
     }
 
     /// Adds one. A run that is there already stays what it is.
-    pub(super) fn add(&self, run: RunId, addrs: Vec<SocketAddr>) {
+    pub(super) fn add(&self, run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol) {
         let mut by_run = self.by_run.write().unwrap_or_else(PoisonError::into_inner);
-        by_run.entry(run).or_insert_with(|| Arc::new(Instance::new(run, addrs, self.slots)));
+        by_run.entry(run).or_insert_with(|| Arc::new(Instance::new(run, addrs, protocol, self.slots)));
         drop(by_run);
         self.added.send_modify(|count| *count += 1);
     }

@@ -1,15 +1,17 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
-//! A request's way: `listener` accepts, `connection` checks (`host`, `headers`, `own`), `passage` takes it along its route
-//! (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` sends and repeats
-//! (`instance`, `pool`, `wire`, `body`), and the answer comes back (`download`, `sse`, `tunnel`, `frames`; a
-//! page with devloop's tag: `browser`) or is devloop's own (`refusal`, `pages`, `events`). `records` remembers what went through.
+//! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `own`),
+//! `passage` takes it along its route (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`),
+//! `forward` sends and repeats (`instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
+//! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
+//! (`refusal`, `pages`, `events`). `records` remembers what went through.
 
 mod settings;
 
 mod connection;
 mod listener;
 mod shared;
+mod speech;
 
 mod headers;
 mod host;
@@ -31,18 +33,24 @@ mod body;
 mod forward;
 mod instance;
 mod pool;
+mod trunk;
+mod upstream;
 mod wire;
 
+mod call;
 mod download;
 mod frames;
+mod grpc;
 mod sse;
 mod tunnel;
 
 mod browser;
 mod records;
 
+mod dashboard;
 mod events;
 mod inspect;
+mod live;
 mod own;
 mod pages;
 mod refusal;
@@ -57,11 +65,11 @@ use tokio::task::JoinSet;
 
 pub use self::browser::Lines;
 pub use self::settings::{
-    Browser, Caller, Feeds, Hear, Heard, Level, Limits, Look, Recording, Rules, ServiceRoute, ServiceStats, Settings,
-    Stats, WaitsFor,
+    Browser, Caller, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute, ServiceStats,
+    Settings, Since, Stats, WaitsFor,
 };
 use self::shared::{Life, Shared};
-use crate::{error::Problem, model::RunId};
+use crate::{error::Problem, model::RunId, plan::Protocol};
 
 /// How long an idle connection that a program has closed may go unnoticed.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -109,8 +117,8 @@ impl Proxy {
 
     /// An instance listens at `addrs` (the first that takes connections is used). To be called before its gate opens;
     /// requests for an instance that is not known wait.
-    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>) {
-        self.shared.instances.add(run, addrs);
+    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol) {
+        self.shared.instances.add(run, addrs, protocol);
     }
 
     /// Sends an instance nothing more: its idle connections close right now, its tunnels and event streams end within a

@@ -1,7 +1,9 @@
-//! `/.devloop/` on the proxy's port: the status, the events, the script of pages, and what `inspect` shows. Nothing here steers devloop.
+//! `/.devloop/` on the proxy's port: the page (`dashboard`, `live`), the status, the events, the script of pages, the
+//! numbers, and what `inspect` shows. Nothing here steers devloop.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Response, Uri,
     header::{self, HeaderValue},
@@ -10,16 +12,19 @@ use tokio::sync::mpsc;
 
 use super::{
     browser::SCRIPT,
+    dashboard::Part,
     download::Answer,
     events::tell,
     headers::REASON,
-    inspect,
+    inspect, live,
     refusal::{Refusal, text},
     shared::Shared,
 };
 
 /// Everything below belongs to devloop.
 pub(super) const PREFIX: &str = "/.devloop/";
+/// The kind of `metrics`.
+const NUMBERS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Events that a slow page may be behind before the teller waits for it.
 const BEHIND: usize = 16;
 
@@ -32,18 +37,34 @@ pub(super) fn answer(
 ) -> Result<Response<Answer>, Refusal> {
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let reading = matches!(*method, Method::GET | Method::HEAD);
-    let mut response = match path {
-        "status" | "events" | "client.js" | "output" if !reading => return Err(Refusal::Method),
+    if let Some(part) = Part::at(path) {
+        if !reading {
+            return Err(Refusal::Method);
+        }
+        if !part.is_wanted_for_itself(headers) {
+            return Err(Refusal::Forbidden);
+        }
+        return Ok(own(part.response(shared)));
+    }
+    let response = match path {
+        "status" | "events" | "live" | "metrics" | "client.js" | "output" if !reading => return Err(Refusal::Method),
         "client.js" => text("text/javascript; charset=utf-8", SCRIPT.to_owned()),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
+        "metrics" => text(NUMBERS, (shared.numbers)(&shared.stats())),
         "output" => output(shared, uri, headers)?,
-        "events" => events(shared, method, uri, headers)?,
+        "events" => stream(shared, method, uri, headers, |to| tokio::spawn(tell(Arc::clone(shared), to)))?,
+        "live" => stream(shared, method, uri, headers, |to| tokio::spawn(live::tell(Arc::clone(shared), to)))?,
         _ => inspect::answer(shared, method, path, uri, headers)?,
     };
+    Ok(own(response))
+}
+
+/// Marked as devloop's own, and never kept by a browser.
+fn own(mut response: Response<Answer>) -> Response<Answer> {
     let headers = response.headers_mut();
     headers.insert(REASON, HeaderValue::from_static("own"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// Whether this comes from a page of ours: of this origin, and with the token that stands in its tag.
@@ -61,7 +82,14 @@ fn output(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Response<An
     Ok(text("application/json", shared.lines.after(after.unwrap_or(0)).to_string()))
 }
 
-fn events(shared: &Arc<Shared>, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Response<Answer>, Refusal> {
+/// An event stream for our own pages; `begin` starts whoever fills it.
+fn stream<T>(
+    shared: &Arc<Shared>,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    begin: impl FnOnce(mpsc::Sender<Bytes>) -> T,
+) -> Result<Response<Answer>, Refusal> {
     if !is_of_a_page(shared, uri, headers) {
         return Err(Refusal::Forbidden);
     }
@@ -69,7 +97,7 @@ fn events(shared: &Arc<Shared>, method: &Method, uri: &Uri, headers: &HeaderMap)
         Method::HEAD => Answer::Own(None),
         _ => {
             let (sender, pieces) = mpsc::channel(BEHIND);
-            tokio::spawn(tell(Arc::clone(shared), sender));
+            begin(sender);
             Answer::Live(pieces)
         }
     };

@@ -73,10 +73,7 @@ pub(super) fn page(page: Page<'_>) -> String {
         Kind::Reports => format!("<b>{}</b>", page.status),
         Kind::Waits => String::new(),
     };
-    push(
-        &mut html,
-        format_args!("<main>\n<header>{status}<span>{project}, answered by devloop</span></header>\n"),
-    );
+    push(&mut html, format_args!("<main>\n<header>{status}<span>{project}, answered by devloop</span></header>\n"));
     push(&mut html, format_args!("<h1>{}</h1>\n", escape(&report.title)));
     push_details(&mut html, report);
     if page.kind == Kind::Waits {

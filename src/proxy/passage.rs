@@ -104,6 +104,7 @@ async fn pass(
 ) -> Option<Response<Seen>> {
     desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     let asked = headers::upgrade(request.headers());
+    let came_in = request.version();
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     prepare(client, &mut head, &asked);
@@ -115,20 +116,10 @@ async fn pass(
     let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
     let assets = shared.assets.borrow().newest();
     let upload = Upload::new(body, &shared.budget, || trail.tap());
-    let (upgrade, local, client) = ((asked, client_side), way.local, Arc::clone(client));
-    let mut journey = Journey {
-        head,
-        upload,
-        upgrade,
-        local,
-        client,
-        came,
-        held: None,
-        trail,
-        asks: way.asks,
-        patience: way.patience,
-        assets,
-    };
+    let (upgrade, asks) = ((asked, client_side), way.asks);
+    let (local, client, patience) = (way.local, Arc::clone(client), way.patience);
+    let mut journey =
+        Journey { head, came_in, upload, upgrade, local, client, came, held: None, trail, asks, patience, assets };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,

@@ -1,91 +1,36 @@
-//! Connections to one instance: new ones, and idle ones to use again. What is sent over them is decided elsewhere.
-//!
-//! A connection has no task of its own: whoever sends a request drives it along until the answer has been read. That
-//! saves the way through the scheduler, there and back, for every request.
+//! Connections to one instance: new ones, idle ones to use again, and shares in the one of HTTP/2. What is sent over them
+//! is decided elsewhere.
 #![expect(clippy::disallowed_methods, reason = "the door to the programs: connections to their ports")]
 
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Waker},
     time::Duration,
 };
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, sync::watch};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    net::TcpStream,
+    sync::{oneshot, watch},
+};
 
 use super::{
-    body::UploadBody,
     instance::Phase,
+    speech::LARGEST_HEAD,
+    trunk::Trunk,
+    upstream::Upstream,
     wire::{CountedIo, Counts},
 };
 
 /// Idle connections kept; more are closed.
 const MOST_IDLE: usize = 64;
-
-/// A connection to a program.
-pub(super) struct Upstream {
-    /// Sends requests.
-    pub(super) sender: SendRequest<UploadBody>,
-    /// What has gone over it.
-    pub(super) counts: Arc<Counts>,
-    drive: Drive,
-}
-
-/// Who reads and writes. ByUser => (ByTask | Over).
-enum Drive {
-    /// Whoever uses the connection.
-    ByUser(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// A task of its own.
-    ByTask,
-    /// Nobody: it is closed.
-    Over,
-}
-
-impl Upstream {
-    /// Reads and writes what can be read and written now; the caller is woken when there is more.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Drive::ByUser(driver) = &mut self.drive
-            && driver.as_mut().poll(cx).is_ready()
-        {
-            self.drive = Drive::Over;
-        }
-    }
-
-    /// The waker for what only `drive` can make ready: none, if the caller drives and looks again himself. A task that
-    /// wakes itself costs the scheduler as much as one that wakes another.
-    pub(super) fn waker<'a>(&self, cx: &Context<'a>) -> &'a Waker {
-        match self.drive {
-            Drive::ByUser(_) => Waker::noop(),
-            Drive::ByTask | Drive::Over => cx.waker(),
-        }
-    }
-
-    /// From now on it is driven by itself: its user may be busy with something else for long.
-    pub(super) fn set_free(&mut self) {
-        if let Drive::ByUser(driver) = std::mem::replace(&mut self.drive, Drive::ByTask) {
-            tokio::spawn(driver);
-        }
-    }
-
-    /// Whether it can take a request. An idle one hears here that the program has closed it.
-    fn is_ready(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.sender.is_ready()
-    }
-}
-
-impl fmt::Debug for Upstream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("counts", &self.counts).finish_non_exhaustive()
-    }
-}
+/// Streams that have been given up and may still be answered.
+const MOST_RESET: usize = 256;
 
 /// Idle connections and the way to new ones.
 #[derive(Debug)]
@@ -94,6 +39,7 @@ pub(super) struct Pool {
     good: AtomicUsize,
     sent: Arc<AtomicU64>,
     idle: Mutex<Idle>,
+    trunk: Trunk,
 }
 
 #[derive(Debug)]
@@ -105,7 +51,8 @@ enum Idle {
 impl Pool {
     /// For an instance that listens at any of these addresses.
     pub(super) fn new(addrs: Vec<SocketAddr>) -> Pool {
-        Pool { addrs, good: AtomicUsize::new(0), sent: Arc::default(), idle: Mutex::new(Idle::Kept(Vec::new())) }
+        let idle = Mutex::new(Idle::Kept(Vec::new()));
+        Pool { addrs, good: AtomicUsize::new(0), sent: Arc::default(), idle, trunk: Trunk::default() }
     }
 
     /// An idle connection that is ready for a request.
@@ -124,7 +71,7 @@ impl Pool {
     pub(super) fn give_back(&self, upstream: Upstream) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let Idle::Kept(kept) = &mut *idle else { return };
-        if kept.len() < MOST_IDLE && !upstream.sender.is_closed() {
+        if kept.len() < MOST_IDLE && upstream.can_be_kept() {
             kept.push(upstream);
         }
     }
@@ -144,6 +91,14 @@ impl Pool {
     /// Closes what is idle now, and what will be given back.
     pub(super) fn close(&self) {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Idle::Closed;
+        self.trunk.close();
+    }
+
+    /// Nothing more is sent over the connection that this is a share in; what is on it goes on.
+    pub(super) fn retire(&self, upstream: &Upstream) {
+        if let Some(number) = upstream.shared() {
+            self.trunk.retire(number);
+        }
     }
 
     /// A new connection. It ends by itself when the program is gone and silent for `silence`.
@@ -153,14 +108,10 @@ impl Pool {
         silence: Duration,
         phase: watch::Receiver<Phase>,
     ) -> io::Result<Upstream> {
-        let stream = match tokio::time::timeout(limit, self.reach()).await {
-            Ok(reached) => reached?,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")),
-        };
-        stream.set_nodelay(true)?;
+        let stream = self.reach_within(limit).await?;
         let counts = Arc::new(Counts::of(Arc::clone(&self.sent)));
         let io = TokioIo::new(CountedIo::new(stream, Arc::clone(&counts)));
-        let mut builder = Builder::new();
+        let mut builder = http1::Builder::new();
         builder.preserve_header_case(true);
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
         let watched = Arc::clone(&counts);
@@ -172,7 +123,43 @@ impl Pool {
                 () = abandoned(phase, watched, silence) => {}
             }
         };
-        Ok(Upstream { sender, counts, drive: Drive::ByUser(Box::pin(driver)) })
+        Ok(Upstream::of_http1(sender, counts, Box::pin(driver)))
+    }
+
+    /// A share in the connection of HTTP/2; makes it if there is none. It ends by itself as others do.
+    pub(super) async fn share(
+        &self,
+        limit: Duration,
+        silence: Duration,
+        phase: watch::Receiver<Phase>,
+    ) -> io::Result<Upstream> {
+        if let Some(share) = self.trunk.share() {
+            return Ok(share);
+        }
+        let _turn = self.trunk.turn().await;
+        if let Some(share) = self.trunk.share() {
+            return Ok(share);
+        }
+        let stream = self.reach_within(limit).await?;
+        let counts = Arc::new(Counts::of(Arc::clone(&self.sent)));
+        let (cut, severed) = oneshot::channel();
+        let io = TokioIo::new(CountedIo::new(stream, Arc::clone(&counts)).until(severed));
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.max_header_list_size(LARGEST_HEAD).max_concurrent_reset_streams(MOST_RESET);
+        let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        // How it ends is told to everybody who waits for an answer.
+        tokio::spawn(connection);
+        tokio::spawn(sever(cut, phase, Arc::clone(&counts), silence));
+        Ok(self.trunk.keep(sender, counts))
+    }
+
+    async fn reach_within(&self, limit: Duration) -> io::Result<TcpStream> {
+        let stream = match tokio::time::timeout(limit, self.reach()).await {
+            Ok(reached) => reached?,
+            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")),
+        };
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     async fn reach(&self) -> io::Result<TcpStream> {
@@ -189,6 +176,15 @@ impl Pool {
             }
         }
         Err(failure)
+    }
+}
+
+/// Cuts a shared connection when it is abandoned: requests hold it by their streams, not by a driver that could be
+/// dropped.
+async fn sever(mut cut: oneshot::Sender<()>, phase: watch::Receiver<Phase>, counts: Arc<Counts>, silence: Duration) {
+    tokio::select! {
+        () = abandoned(phase, counts, silence) => drop(cut.send(())),
+        () = cut.closed() => {}
     }
 }
 

@@ -10,8 +10,10 @@ use hyper::{
 };
 
 use super::{
+    call::REPLACED,
     download::Answer,
-    headers::{REASON, accepts, is_navigation, is_of, line},
+    grpc::{MESSAGE as GRPC_MESSAGE, STATUS as GRPC_STATUS, UNAVAILABLE, message as grpc_message},
+    headers::{REASON, accepts, is_grpc, is_navigation, is_of},
     pages::{Kind, Page, page, plain},
 };
 use crate::model::Report;
@@ -25,6 +27,8 @@ pub(super) enum Refusal {
     Waits(Arc<str>),
     /// Held until the limit; for what.
     Limit(Arc<str>),
+    /// Held until the client's own deadline; for what.
+    Deadline(Arc<str>),
     /// Too many are held.
     TooMany,
     /// The caller is what the gate waits for.
@@ -35,10 +39,16 @@ pub(super) enum Refusal {
     Died(String),
     /// The program's answer is not HTTP; what is wrong.
     Garbled(String),
+    /// The program does not want to answer this request: it reset its stream, with this reason.
+    Reset(h2::Reason),
+    /// A swap has ended this stream.
+    Replaced,
     /// A host that is not ours, and the hosts that are.
     Foreign(String, Vec<String>),
     /// The request is malformed; how.
     Malformed(&'static str),
+    /// Its head has too many fields.
+    TooManyFields,
     /// It has passed devloop too often.
     Loop,
     /// No service has a port.
@@ -93,13 +103,17 @@ pub(super) struct Setting<'a> {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Failed(_) | Refusal::Waits(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Refusal::Limit(_) => StatusCode::GATEWAY_TIMEOUT,
-            Refusal::Refused(_) | Refusal::Died(_) | Refusal::Garbled(_) => StatusCode::BAD_GATEWAY,
+            Refusal::Failed(_)
+            | Refusal::Waits(_)
+            | Refusal::TooMany
+            | Refusal::Itself
+            | Refusal::Replaced
+            | Refusal::Closing => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Limit(_) | Refusal::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Refused(_) | Refusal::Died(_) | Refusal::Garbled(_) | Refusal::Reset(_) => StatusCode::BAD_GATEWAY,
             Refusal::Foreign(..) | Refusal::Forbidden => StatusCode::FORBIDDEN,
             Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => {
                 StatusCode::NOT_FOUND
@@ -108,24 +122,50 @@ impl Refusal {
         }
     }
 
+    /// The same for gRPC. Clients may try again after 14, "unavailable".
+    fn grpc_status(&self) -> u16 {
+        const CANCELLED: u16 = 1;
+        const DEADLINE_EXCEEDED: u16 = 4;
+        const PERMISSION_DENIED: u16 = 7;
+        const RESOURCE_EXHAUSTED: u16 = 8;
+        const UNIMPLEMENTED: u16 = 12;
+        const INTERNAL: u16 = 13;
+        match self {
+            Refusal::Failed(_) | Refusal::Waits(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => {
+                UNAVAILABLE
+            }
+            Refusal::Replaced | Refusal::Refused(_) | Refusal::Died(_) | Refusal::Limit(_) => UNAVAILABLE,
+            Refusal::Deadline(_) => DEADLINE_EXCEEDED,
+            Refusal::Foreign(..) | Refusal::Forbidden => PERMISSION_DENIED,
+            Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => UNIMPLEMENTED,
+            Refusal::Reset(h2::Reason::CANCEL) => CANCELLED,
+            Refusal::Reset(h2::Reason::ENHANCE_YOUR_CALM) | Refusal::TooManyFields => RESOURCE_EXHAUSTED,
+            Refusal::Reset(h2::Reason::INADEQUATE_SECURITY) => PERMISSION_DENIED,
+            Refusal::Reset(_) | Refusal::Garbled(_) | Refusal::Malformed(_) | Refusal::Loop => INTERNAL,
+            Refusal::Connect | Refusal::Method | Refusal::PostOnly => INTERNAL,
+        }
+    }
+
     /// The value of `x-devloop`.
     fn reason(&self) -> &'static str {
         match self {
             Refusal::Failed(_) => "failed",
             Refusal::Waits(_) => "waiting",
-            Refusal::Limit(_) => "holding-limit",
+            Refusal::Limit(_) | Refusal::Deadline(_) => "holding-limit",
             Refusal::TooMany => "too-many-held",
             Refusal::Itself => "waits-for-itself",
             Refusal::Refused(_) => "connection-refused",
             Refusal::Died(_) => "upstream-died",
-            Refusal::Garbled(_) => "bad-gateway",
+            Refusal::Garbled(_) | Refusal::Reset(_) => "bad-gateway",
             Refusal::Foreign(..) => "host-not-allowed",
             Refusal::Malformed(_) => "bad-request",
+            Refusal::TooManyFields => "head-too-large",
             Refusal::Loop => "loop",
             Refusal::NoService => "no-service",
             Refusal::NoRoute { .. } => "no-route",
             Refusal::NoFile(_) => "no-file",
             Refusal::Connect | Refusal::Method | Refusal::PostOnly => "method-not-allowed",
+            Refusal::Replaced => "replaced",
             Refusal::Closing => "closing",
             Refusal::Unknown => "not-found",
             Refusal::Forbidden => "forbidden",
@@ -139,6 +179,9 @@ impl Refusal {
             Refusal::Waits(why) => Report::new(format!("waiting for devloop: {why}")),
             Refusal::Limit(why) => Report::new(format!("held too long, waiting for {why}"))
                 .hint("the terminal where devloop runs says what it is doing; `[proxy] hold` sets the limit"),
+            Refusal::Deadline(why) => {
+                Report::new(format!("the client's own deadline has passed while it waited for {why}"))
+            }
             Refusal::TooMany => {
                 Report::new("too many requests are waiting for the program to start").hint("try again in a moment")
             }
@@ -150,8 +193,12 @@ impl Refusal {
             Refusal::Died(why) => Report::new("the program ended its connection before it answered")
                 .hint(format!("{why}; send the request again if that is safe")),
             Refusal::Garbled(why) => Report::new(format!("the program's answer is not valid HTTP: {why}")),
+            Refusal::Reset(reason) => {
+                Report::new(format!("the program gave the request up: it reset its stream ({})", reason.description()))
+            }
             Refusal::Foreign(host, known) => foreign(host, known),
             Refusal::Malformed(how) => Report::new(format!("malformed request: {how}")),
+            Refusal::TooManyFields => Report::new("the request has more than 100 header fields"),
             Refusal::Loop => Report::new("this request goes round in a circle: it has passed devloop five times")
                 .hint("does the program proxy to devloop's own port?"),
             Refusal::NoService => Report::new("no service of this project has a port"),
@@ -162,6 +209,7 @@ impl Refusal {
             }
             Refusal::NoFile(why) => Report::new(why.clone()),
             Refusal::Connect => Report::new("devloop is no forward proxy: it does not answer `CONNECT`"),
+            Refusal::Replaced => Report::new(REPLACED),
             Refusal::Closing => Report::new("devloop is ending"),
             Refusal::Unknown => Report::new("nothing is here; devloop has a page at `/.devloop/`"),
             Refusal::Method => Report::new("only GET and HEAD are answered here"),
@@ -171,7 +219,7 @@ impl Refusal {
     }
 
     fn form(&self, headers: &HeaderMap) -> Form {
-        if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        if is_grpc(headers) {
             return Form::Grpc;
         }
         let json = ["application/json", "application/problem+json"];
@@ -189,7 +237,7 @@ impl Refusal {
         let report = self.report();
         let mut response = match self.form(setting.headers) {
             Form::Drop => return None,
-            Form::Grpc => grpc(&report),
+            Form::Grpc => grpc(self.grpc_status(), &report),
             Form::Text => text("text/plain; charset=utf-8", plain(&report)),
             Form::Json => text("application/problem+json", self.problem(&report)),
             Form::Page => self.page(&report, setting),
@@ -263,13 +311,13 @@ pub(super) fn text(kind: &'static str, body: String) -> Response<Answer> {
     response
 }
 
-/// gRPC tells its status in the head when there is no message: 14, "unavailable".
-fn grpc(report: &Report) -> Response<Answer> {
+/// gRPC tells its status in the head when there is no message.
+fn grpc(status: u16, report: &Report) -> Response<Answer> {
     let mut response = Response::new(Answer::Own(None));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from_static("14"));
-    headers.insert("grpc-message", line(&report.title.replace('%', "%25")));
+    headers.insert(GRPC_STATUS, HeaderValue::from(status));
+    headers.insert(GRPC_MESSAGE, grpc_message(&report.title));
     response
 }
 

@@ -159,6 +159,10 @@ pub struct Feeds {
     pub hear: Hear,
     /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
     pub waits_for: WaitsFor,
+    /// What happened lately, for the page.
+    pub since: Since,
+    /// Numbers for machines.
+    pub numbers: Numbers,
 }
 
 /// Takes one line of a page's console.
@@ -183,6 +187,12 @@ pub enum Level {
     /// An error.
     Error,
 }
+/// What has happened after this version of it, as JSON with the new `version`; none: nothing. Version 0 is before
+/// everything. Called from the proxy's tasks: must be quick.
+pub type Since = Arc<dyn Fn(u64) -> Option<serde_json::Value> + Send + Sync>;
+
+/// The answer of `/.devloop/metrics`: OpenMetrics text with these numbers of the proxy's own. Must be quick.
+pub type Numbers = Arc<dyn Fn(&Stats) -> String + Send + Sync>;
 
 /// Resolves when every file event that the OS had before the call has had its effect on the gates.
 pub type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -229,4 +239,6 @@ pub struct ServiceStats {
     pub replayed: u64,
     /// Answers of devloop's own: 502, 503, 504.
     pub refused: u64,
+    /// Answers of programs that were out of date.
+    pub stale: u64,
 }

@@ -20,7 +20,9 @@ use super::{
     peers::Peers,
     records::{Records, replay::Armed},
     route::Lanes,
-    settings::{Browser, Feeds, Hear, Limits, Recording, Rules, ServiceRoute, Settings, Stats, WaitsFor},
+    settings::{
+        Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, WaitsFor,
+    },
 };
 use crate::{
     core::gate::Gates,
@@ -52,6 +54,8 @@ pub(super) struct Shared {
     pub(super) allowance: Allowance,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
+    pub(super) since: Since,
+    pub(super) numbers: Numbers,
     pub(super) peers: Peers,
     pub(super) budget: Arc<Budget>,
     pub(super) held: AtomicUsize,
@@ -96,6 +100,8 @@ impl Shared {
             allowance: Allowance::default(),
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
+            since: feeds.since,
+            numbers: feeds.numbers,
             peers: Peers::start(),
             budget: Arc::new(Budget::new(limits.kept_each, limits.kept_all)),
             held: AtomicUsize::new(0),

@@ -12,11 +12,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use nix::sys::socket::{Shutdown, shutdown};
 use std::os::fd::AsRawFd;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
+    sync::oneshot,
 };
 
 /// How often a hang-up is looked for where the OS does not report it apart from readable data.
@@ -24,7 +26,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A client's socket; shared with whoever watches it.
 #[derive(Debug)]
-pub(super) struct ClientIo(pub(super) Arc<TcpStream>);
+pub(super) struct ClientIo {
+    stream: Arc<TcpStream>,
+    /// What was read to find out what the client speaks: it is read once more.
+    early: Bytes,
+}
+
+impl ClientIo {
+    /// Gives `early` first, then what the socket gives.
+    pub(super) fn new(stream: Arc<TcpStream>, early: Bytes) -> ClientIo {
+        ClientIo { stream, early }
+    }
+}
 
 /// Resolves when the other side has closed its sending direction or the connection is broken.
 pub(super) async fn hung_up(stream: &TcpStream) {
@@ -43,10 +56,15 @@ pub(super) async fn hung_up(stream: &TcpStream) {
 }
 
 impl AsyncRead for ClientIo {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let count = self.early.len().min(buf.remaining());
+            buf.put_slice(&self.early.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read_buf(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result.map(drop)),
             }
@@ -57,8 +75,8 @@ impl AsyncRead for ClientIo {
 impl AsyncWrite for ClientIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(data) {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_write(data) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -71,8 +89,8 @@ impl AsyncWrite for ClientIo {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write_vectored(data) {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.stream.try_write_vectored(data) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -88,7 +106,7 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match shutdown(self.0.as_raw_fd(), Shutdown::Write) {
+        match shutdown(self.stream.as_raw_fd(), Shutdown::Write) {
             Ok(()) | Err(nix::errno::Errno::ENOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),
         }
@@ -101,6 +119,7 @@ pub(super) struct Counts {
     written: AtomicU64,
     read: AtomicU64,
     silent: AtomicBool,
+    old: AtomicBool,
     sent: Arc<AtomicU64>,
 }
 
@@ -132,6 +151,11 @@ impl Counts {
         self.mark().read == mark.read
     }
 
+    /// Whether the first thing that came back was an answer in HTTP/1.
+    pub(super) fn began_in_http1(&self) -> bool {
+        self.old.load(Ordering::Acquire)
+    }
+
     /// Whether the last attempt to read found nothing.
     pub(super) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Acquire)
@@ -145,12 +169,18 @@ pub(super) struct CountedIo {
     stream: TcpStream,
     counts: Arc<Counts>,
     broken: bool,
+    severed: Option<oneshot::Receiver<()>>,
 }
 
 impl CountedIo {
     /// Counts from zero.
     pub(super) fn new(stream: TcpStream, counts: Arc<Counts>) -> CountedIo {
-        CountedIo { stream, counts, broken: false }
+        CountedIo { stream, counts, broken: false, severed: None }
+    }
+
+    /// Broken from the moment on in which `severed` gets its value.
+    pub(super) fn until(self, severed: oneshot::Receiver<()>) -> CountedIo {
+        CountedIo { severed: Some(severed), ..self }
     }
 
     fn written(&mut self, result: io::Result<usize>, asked: usize) -> io::Result<usize> {
@@ -171,10 +201,20 @@ impl CountedIo {
 
 impl AsyncRead for CountedIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(severed) = &mut self.severed
+            && let Poll::Ready(verdict) = Pin::new(severed).poll(cx)
+        {
+            self.severed = None;
+            if verdict.is_ok() {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the program has exited")));
+            }
+        }
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let read = buf.filled().len() - before;
-        self.counts.read.fetch_add(read as u64, Ordering::AcqRel);
+        let read = &buf.filled()[before..];
+        if self.counts.read.fetch_add(read.len() as u64, Ordering::AcqRel) == 0 && read.starts_with(b"HTTP/1.") {
+            self.counts.old.store(true, Ordering::Release);
+        }
         self.counts.silent.store(result.is_pending(), Ordering::Release);
         result
     }

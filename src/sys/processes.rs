@@ -73,6 +73,21 @@ pub fn open_for_writing(pid: u32) -> Vec<PathBuf> {
     files
 }
 
+/// How much memory this process has in RAM, in bytes; none where the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// How much memory this process has in RAM, in bytes; none where the system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub fn resident_memory() -> Option<u64> {
+    None
+}
+
 /// When `pid` was started, in clock ticks since the machine's start: with the id, it names a process for good.
 #[cfg(target_os = "linux")]
 pub fn started_at(pid: u32) -> Option<u64> {

@@ -11,6 +11,7 @@ pub use self::{
     printer::{Format, Printer, Reader},
     sanitize::sanitize,
     stamp::Stamp,
+    wording::{Said, Tone, say},
 };
 
 #[cfg(test)]

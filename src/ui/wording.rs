@@ -9,7 +9,7 @@ use crate::{
 
 /// What a fact means to the reader; becomes a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub enum Tone {
     /// It goes on.
     Neutral,
     /// A new program is live.
@@ -20,21 +20,34 @@ pub(super) enum Tone {
     Attention,
 }
 
+impl Tone {
+    /// One word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tone::Neutral => "neutral",
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Attention => "attention",
+        }
+    }
+}
+
 /// A fact in words.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) tone: Tone,
+pub struct Said {
+    /// What it means to the reader.
+    pub tone: Tone,
     /// The fact itself.
-    pub(super) title: String,
+    pub title: String,
     /// Lines that belong to it.
-    pub(super) details: Vec<String>,
+    pub details: Vec<String>,
 }
 
 /// The lines of output that a failure repeats.
 const LAST_LINES: usize = 10;
 
 /// The words for a fact.
-pub(super) fn say(fact: &Fact) -> Said {
+pub fn say(fact: &Fact) -> Said {
     match fact {
         Fact::Saved { .. } | Fact::Unchanged { .. } => say_save(fact),
         Fact::StepStarted { .. }

@@ -371,18 +371,18 @@ restart = "always""#;
 }
 
 #[test]
-fn a_protocol_that_comes_later_is_refused() {
+fn a_protocol_that_does_not_exist_is_refused() {
     let toml = r#"[[service]]
 name = "api"
 run = "x"
-protocol = "h2c""#;
-    let message = r#"error: `protocol` cannot be `h2c`
+protocol = "h2""#;
+    let message = r#"error: `protocol` cannot be `h2`
  --> dev.toml:4:12
   |
-4 | protocol = "h2c"
-  |            ^^^^^
+4 | protocol = "h2"
+  |            ^^^^
   |
-  = hint: `http` is the only one so far"#;
+  = hint: did you mean `h2c`?"#;
     assert_eq!(problem_of(toml), message);
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use devloop::plan::{
-    Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Proxy, Reload, Restart, Service, Settle, Step,
-    Stop, Swap, Tool, Watch,
+    Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Protocol, Proxy, Reload, Restart, Service,
+    Settle, Step, Stop, Swap, Tool, Watch,
 };
 
 /// The files that people save in these plans.
@@ -61,6 +61,7 @@ pub fn service(name: &str, run: &str, swap: Swap, after: &[usize], uses: &[usize
         needs: Vec::new(),
         uses: uses.to_vec(),
         port: Port::Auto,
+        protocol: Protocol::Http,
         swap,
         health: Health {
             path: None,

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod app;
+mod seat;
 mod support;
 mod traffic;
 mod tricks;
@@ -17,7 +18,9 @@ mod hello;
 mod leaving;
 mod loop_;
 mod mishaps;
+mod observe;
 mod pages;
+mod pane;
 mod programs;
 mod requests;
 mod routes;

@@ -20,7 +20,7 @@ use std::{
 use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
-    plan::Listen,
+    plan::{Listen, Protocol},
     proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
 };
 use tokio::{
@@ -57,6 +57,8 @@ pub struct Stage {
     pub lines: Lines,
     /// What pages have written to their consoles.
     pub heard: Arc<Mutex<Vec<Heard>>>,
+    /// What its programs speak.
+    pub protocol: Protocol,
     gates: watch::Sender<Gates>,
     runs: AtomicU64,
 }
@@ -100,9 +102,20 @@ impl Stage {
             lines: lines.clone(),
             hear,
             waits_for,
+            since: Arc::new(|_| None),
+            numbers: Arc::new(|_| "# EOF\n".to_owned()),
         };
         let proxy = Proxy::start(settings, feeds).await.expect("a free port on loopback");
-        Stage { addr: proxy.addresses()[0], proxy, status, lines, heard, gates, runs: AtomicU64::new(1) }
+        Stage {
+            addr: proxy.addresses()[0],
+            proxy,
+            status,
+            lines,
+            heard,
+            protocol: Protocol::Http,
+            gates,
+            runs: AtomicU64::new(1),
+        }
     }
 
     /// The gate of a service from now on.
@@ -120,7 +133,7 @@ impl Stage {
     /// A run that nobody had before, known to the proxy.
     pub fn add(&self, addr: SocketAddr) -> RunId {
         let run = RunId(self.runs.fetch_add(1, Ordering::SeqCst));
-        self.proxy.add(run, vec![addr]);
+        self.proxy.add(run, vec![addr], self.protocol);
         run
     }
 

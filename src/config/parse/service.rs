@@ -10,17 +10,16 @@ use super::{
     },
     keep, run,
 };
-use crate::{error::Problem, plan::Port};
+use crate::{
+    error::Problem,
+    plan::{Port, Protocol},
+};
 
 const HEALTH: &[&str] = &["path", "status", "log", "tcp", "timeout", "interval"];
 const STOP: &[&str] = &["signal", "grace", "run"];
 
-pub(super) fn protocol(report: &mut Report, table: &Table<'_, '_>) {
-    let Some(protocol) = table.string(report, "protocol") else { return };
-    if protocol.value != "http" {
-        let problem = Problem::new(format!("`protocol` cannot be `{}`", protocol.value));
-        report.problem(problem.hint("`http` is the only one so far"), protocol.span);
-    }
+pub(super) fn protocol(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Protocol>> {
+    table.choice(report, "protocol", &[("http", Protocol::Http), ("h2c", Protocol::H2c)])
 }
 
 pub(super) fn port(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Port>> {

@@ -1,6 +1,7 @@
 //! Observations in, verdicts out, on a clock of numbers.
 
 use super::*;
+use crate::plan::Protocol;
 
 const PORT: u16 = 20123;
 
@@ -18,7 +19,12 @@ fn new(port: Option<u16>, socket: Socket, change: impl FnOnce(&mut Health)) -> J
         interval: None,
     };
     change(&mut health);
-    Judge::new(Rules { name: "api".into(), port: Port::Auto, health }, port, "localhost:3000", socket)
+    Judge::new(
+        Rules { name: "api".into(), port: Port::Auto, protocol: Protocol::Http, health },
+        port,
+        "localhost:3000",
+        socket,
+    )
 }
 
 fn at(millis: u64) -> Duration {

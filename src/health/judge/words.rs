@@ -74,6 +74,8 @@ pub(super) fn not_found(path: &str, root: Option<u16>) -> Report {
 pub(super) fn not_http(port: u16, speech: Speech) -> String {
     match speech {
         Speech::Tls => format!("port {port} answers, but with TLS"),
+        Speech::Http2 => format!("port {port} answers, but only in HTTP/2"),
+        Speech::NotHttp2 => format!("port {port} answers, but not in HTTP/2 without TLS"),
         Speech::Other => format!("port {port} answers, but not HTTP"),
     }
 }
@@ -82,9 +84,16 @@ pub(super) fn never_http(port: u16, speech: Speech) -> Report {
     match speech {
         Speech::Tls => Report::new(not_http(port, speech))
             .hint("let it speak plain HTTP in development, or set `health = { tcp = true }`"),
+        Speech::Http2 => Report::new(not_http(port, speech)).hint("write `protocol = \"h2c\"`"),
+        Speech::NotHttp2 => Report::new(not_http(port, speech)).hint("is `protocol = \"h2c\"` right?"),
         Speech::Other => Report::new(format!("port {port} answers, but not HTTP: set `health = {{ tcp = true }}`"))
             .hint("with `tcp` a listening port is enough"),
     }
+}
+
+/// gRPC gets through all the same, nothing else does.
+pub(super) fn only_http2(port: u16) -> String {
+    format!("port {port} answers only in HTTP/2: write `protocol = \"h2c\"`")
 }
 
 pub(super) fn closes(port: u16) -> String {

@@ -8,7 +8,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::{HeaderMap, Request, header::HeaderValue};
+use hyper::{HeaderMap, Request, Version, header::HeaderValue};
 
 use super::{Records, Seen, record::Record};
 use crate::{
@@ -166,6 +166,8 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
     desk.tally.requests.fetch_add(1, Ordering::Relaxed);
     let mut journey = Journey {
         head,
+        // A gRPC call goes in HTTP/2 again; for everything else it makes no difference.
+        came_in: Version::HTTP_2,
         upload: Upload::given(body),
         upgrade: (Upgrade::None, None),
         local: Local::Loopback,

@@ -16,8 +16,8 @@ use crossterm::{
     execute, queue,
     style::Print,
     terminal::{
-        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-        enable_raw_mode,
+        BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+        disable_raw_mode, enable_raw_mode,
     },
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
@@ -64,11 +64,11 @@ impl Screen {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
-        let begun = execute!(out, EnterAlternateScreen, EnableBracketedPaste, Print(on_or_off(mouse)));
+        let begun =
+            execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, Print(on_or_off(mouse)));
         let terminal = begun.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
-        let mut screen = Screen { terminal: terminal.inspect_err(|_| give_back())? };
-        screen.terminal.clear()?;
-        Ok(screen)
+        // The library's `clear` would ask the terminal where its cursor is, and wait for an answer.
+        Ok(Screen { terminal: terminal.inspect_err(|_| give_back())? })
     }
 
     /// Whether a panic somewhere has given the terminal back already.

@@ -24,8 +24,8 @@ use crate::{
     core::event::{Touch, Verdict, Writer},
     model::{FilePath, RunId},
     plan::{
-        self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Proxy, Restart, Service, Settle,
-        Step, Stop, Swap, Watch,
+        self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Protocol, Proxy, Restart, Service,
+        Settle, Step, Stop, Swap, Watch,
     },
 };
 
@@ -127,6 +127,7 @@ impl World {
             needs: Vec::new(),
             uses: Vec::new(),
             port: Port::Auto,
+            protocol: Protocol::Http,
             swap: Swap::Auto,
             health: Health {
                 path: None,

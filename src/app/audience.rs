@@ -1,0 +1,103 @@
+//! Who else hears what is told and written, beside the printer and the log: the journal, for pages, and the numbers.
+
+use std::sync::Arc;
+
+use crate::{
+    core::{
+        fact::Fact,
+        status::{GateState, Status, StepState},
+    },
+    journal::Journal,
+    metrics::{Metrics, Readings, Traffic},
+    model::Line,
+    proxy::{Numbers, Since, Stats},
+    store::Log,
+    sys,
+    ui::{self, Stamp},
+    watch::Watcher,
+};
+
+/// Clones hear the same.
+#[derive(Clone, Debug)]
+pub(super) struct Audience {
+    journal: Arc<Journal>,
+    metrics: Arc<Metrics>,
+}
+
+impl Audience {
+    /// With its own beginning now.
+    pub(super) fn new() -> Audience {
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+        metrics.plan_read(sys::unix_time().as_secs_f64());
+        Audience { journal: Arc::default(), metrics: Arc::new(metrics) }
+    }
+
+    /// A fact is told.
+    pub(super) fn fact(&self, stamp: Stamp, fact: &Fact) {
+        let said = ui::say(fact);
+        self.journal.fact(stamp.unix, fact, &said.title, said.tone.name());
+        self.metrics.fact(stamp.unix.as_secs_f64(), fact);
+    }
+
+    /// A program writes.
+    pub(super) fn line(&self, line: &Line) {
+        self.journal.line(sys::unix_time(), line);
+    }
+
+    /// File events were lost.
+    pub(super) fn overflow(&self) {
+        self.metrics.overflow();
+    }
+
+    /// The journal, for the proxy.
+    pub(super) fn since(&self) -> Since {
+        let journal = self.journal.clone();
+        Arc::new(move |version| journal.since(version))
+    }
+
+    /// The numbers, for the proxy.
+    pub(super) fn numbers(
+        &self,
+        watcher: Watcher,
+        log: Log,
+        status: tokio::sync::watch::Receiver<Arc<Status>>,
+    ) -> Numbers {
+        let metrics = self.metrics.clone();
+        Arc::new(move |stats| {
+            let status = status.borrow().clone();
+            metrics.text(&readings(&watcher, &log, &status, stats))
+        })
+    }
+}
+
+fn readings(watcher: &Watcher, log: &Log, status: &Status, stats: &Stats) -> Readings {
+    let watches = watcher.summary();
+    let steps = status.steps.iter().filter(|step| step.state == StepState::Failed).map(|step| step.name.clone());
+    let gates = status.services.iter().filter(|service| service.gate == GateState::Failed);
+    let stale = status.services.iter().filter(|service| service.stale.is_some());
+    Readings {
+        revision: status.revision.0,
+        watched: watches.watched as u64,
+        polled: watches.polled as u64,
+        memory: sys::resident_memory(),
+        dropped_lines: log.dropped(),
+        connections: stats.connections,
+        traffic: stats.services.iter().map(traffic).collect(),
+        failed: steps.chain(gates.map(|service| service.name.clone())).collect(),
+        stale: stale.map(|service| service.name.clone()).collect(),
+    }
+}
+
+fn traffic(stats: &crate::proxy::ServiceStats) -> Traffic {
+    Traffic {
+        service: stats.service.as_str().into(),
+        held: stats.held,
+        in_flight: stats.in_flight,
+        tunnels: stats.tunnels,
+        requests: stats.requests,
+        were_held: stats.were_held,
+        replayed: stats.replayed,
+        refused: stats.refused,
+        stale: stats.stale,
+    }
+}

@@ -1,0 +1,49 @@
+//! What is not counted here but asked of others, at the moment somebody reads the numbers. No behaviour.
+
+use std::sync::Arc;
+
+/// How things stand.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    /// The newest revision.
+    pub revision: u64,
+    /// Folders watched by events.
+    pub watched: u64,
+    /// Folders that are polled.
+    pub polled: u64,
+    /// devloop's own resident memory, in bytes; none where the system does not tell.
+    pub memory: Option<u64>,
+    /// Lines of output that did not fit into the queue of the log.
+    pub dropped_lines: u64,
+    /// Open connections of clients.
+    pub connections: u64,
+    /// What went through, by service.
+    pub traffic: Vec<Traffic>,
+    /// Steps that have failed and services whose gate has, by name.
+    pub failed: Vec<Arc<str>>,
+    /// Services whose answers are out of date, by name.
+    pub stale: Vec<Arc<str>>,
+}
+
+/// One service's requests.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// Its name.
+    pub service: Arc<str>,
+    /// Waiting at the gate now.
+    pub held: u64,
+    /// At work in its instances now.
+    pub in_flight: u64,
+    /// Open tunnels now.
+    pub tunnels: u64,
+    /// So far.
+    pub requests: u64,
+    /// That were held so far.
+    pub were_held: u64,
+    /// That were sent a second time so far.
+    pub replayed: u64,
+    /// That devloop answered itself so far.
+    pub refused: u64,
+    /// Answered by a program that was out of date so far.
+    pub stale: u64,
+}
