@@ -269,7 +269,7 @@ fn there_is_a_sample_of_every_kind_of_fact() {
     let kinds: Vec<usize> = samples().iter().map(|(fact, _)| kind(fact)).collect();
     let mut kinds = kinds;
     kinds.sort_unstable();
-    assert_eq!(kinds, (0..=27).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..=28).collect::<Vec<_>>());
 }
 
 #[test]

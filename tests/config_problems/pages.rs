@@ -17,7 +17,7 @@ fn reload_is_one_of_three() {
   |
   = hint: `true`: pages reload for swaps of the service that wrote them; `"all"`: for every swap"#;
     assert_eq!(problem("reload = \"always\""), message);
-    assert!(problem("reload = 1").contains("not an integer"), "{}", problem("reload = 1"));
+    assert!(problem("reload = 1").contains("not a number"), "{}", problem("reload = 1"));
 }
 
 #[test]
