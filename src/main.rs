@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match devloop::process::guard::maybe_run() {
+    match devloop::process::guard::maybe_run().or_else(devloop::ui::pane::maybe_keep) {
         Some(code) => code,
         None => devloop::cli::main(),
     }

@@ -98,6 +98,8 @@ fn words(line: &str) -> Vec<String> {
     let line = line.split(" #").next().unwrap();
     let line =
         line.replace("[SERVICE…]", "api").replace("[NAME…]", "api").replace("CMD…", "cmd").replace("SHELL", "bash");
+    let line = ["[SERVICE]", "[STEP]", "FILE"].iter().fold(line, |line, name| line.replace(name, "api"));
+    let line = line.replace("[REVISION]", "7").replace("TIME", "5s").replace("-n N", "-n 3");
     shell_words::split(&line).unwrap()
 }
 
@@ -144,8 +146,10 @@ fn every_command_in_the_documentation_exists() {
 #[test]
 fn every_flag_in_the_readme_exists() {
     let mut command = Cli::command();
-    let helps: Vec<String> = ["up", "init", "check"]
-        .map(|name| command.find_subcommand_mut(name).unwrap().render_long_help().to_string())
+    let helps: Vec<String> = command
+        .get_subcommands_mut()
+        .map(|command| command.render_long_help().to_string())
+        .collect::<Vec<_>>()
         .into_iter()
         .chain([Cli::command().render_long_help().to_string()])
         .collect();
@@ -167,7 +171,9 @@ fn every_command_and_exit_code_is_in_the_readme() {
     }
     let signals = [1, 2, 15].map(|signal| Exit::Signal(signal).code().to_string()).join(", ");
     let mut codes: Vec<String> =
-        [Exit::Good, Exit::Failed, Exit::Usage, Exit::AlreadyRunning].map(|exit| exit.code().to_string()).into();
+        [Exit::Good, Exit::Failed, Exit::Usage, Exit::AlreadyRunning, Exit::NotRunning, Exit::TimedOut]
+            .map(|exit| exit.code().to_string())
+            .into();
     codes.push(signals);
     for code in codes {
         assert!(rows.iter().any(|row| row[0] == code), "{code}");

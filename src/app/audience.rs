@@ -1,8 +1,11 @@
-//! Who else hears what is told and written, beside the printer and the log: the journal, for pages, and the numbers.
+//! Who else hears what is told and written, beside the printer and the log: the journal, for pages, the chronicle, for
+//! other terminals, and the numbers.
 
 use std::sync::Arc;
 
+use super::stamp;
 use crate::{
+    control::Chronicle,
     core::{
         fact::Fact,
         status::{GateState, Status, StepState},
@@ -12,7 +15,7 @@ use crate::{
     model::Line,
     proxy::{Numbers, Since, Stats},
     store::Log,
-    sys,
+    sys::{self, Clock},
     ui::{self, Stamp},
     watch::Watcher,
 };
@@ -21,32 +24,42 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Audience {
     journal: Arc<Journal>,
+    chronicle: Chronicle,
+    clock: Clock,
     metrics: Arc<Metrics>,
 }
 
 impl Audience {
-    /// With its own beginning now.
-    pub(super) fn new() -> Audience {
+    /// With its own beginning now; `clock` is the loop's.
+    pub(super) fn new(clock: Clock) -> Audience {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         metrics.plan_read(sys::unix_time().as_secs_f64());
-        Audience { journal: Arc::default(), metrics: Arc::new(metrics) }
+        Audience { journal: Arc::default(), chronicle: Chronicle::default(), clock, metrics: Arc::new(metrics) }
     }
 
     /// A fact is told.
     pub(super) fn fact(&self, stamp: Stamp, fact: &Fact) {
         let said = ui::say(fact);
         self.journal.fact(stamp.unix, fact, &said.title, said.tone.name());
+        self.chronicle.fact(stamp.at, stamp.unix, fact);
         self.metrics.fact(stamp.unix.as_secs_f64(), fact);
     }
 
     /// A program writes.
     pub(super) fn line(&self, line: &Line) {
-        self.journal.line(sys::unix_time(), line);
+        let stamp = stamp(self.clock.now());
+        self.journal.line(stamp.unix, line);
+        self.chronicle.line(stamp.at, stamp.unix, line);
     }
 
     /// File events were lost.
     pub(super) fn overflow(&self) {
         self.metrics.overflow();
+    }
+
+    /// What was said, for the control socket.
+    pub(super) fn chronicle(&self) -> Chronicle {
+        self.chronicle.clone()
     }
 
     /// The journal, for the proxy.

@@ -37,7 +37,7 @@ impl App {
             GuardBinary::this().map_err(|error| Problem::new("cannot find devloop's own program").caused_by(error))?;
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
-        let audience = Audience::new();
+        let audience = Audience::new(clock);
         let core = Core::new(plan.clone(), &store.exclusive());
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
@@ -101,6 +101,7 @@ impl App {
             happenings,
             showing,
             lines: told,
+            control: None,
             looks: HashMap::new(),
             look: 0,
             leaving: Leaving::No,
@@ -112,7 +113,8 @@ impl App {
         for note in options.notes {
             app.note(note.text, note.hint);
         }
-        app.greet(&strays);
+        let url = app.greet(&strays);
+        app.listen_to_commands(url);
         Ok((app, signals))
     }
 
@@ -127,8 +129,8 @@ impl App {
         }
     }
 
-    /// Tells where it listens and what was found at the start.
-    fn greet(&mut self, strays: &[Stray]) {
+    /// Tells where it listens and what was found at the start. Returns what to open in a browser.
+    fn greet(&mut self, strays: &[Stray]) -> Option<String> {
         for note in self.store.notes().to_vec() {
             self.note(note, None);
         }
@@ -149,9 +151,11 @@ impl App {
                     false => format!("http://{first}"),
                 };
                 let addresses = addresses.iter().map(ToString::to_string).collect();
-                self.tell(Fact::Listening { url, addresses });
+                self.tell(Fact::Listening { url: url.clone(), addresses });
+                return Some(url);
             }
         }
+        None
     }
 
     pub(super) fn note(&mut self, text: String, hint: Option<String>) {
@@ -225,7 +229,7 @@ pub(super) fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
 }
 
 /// How the proxy makes sure that the gates know of every save so far.
-fn looks(inbox: UnboundedSender<Happening>) -> Look {
+pub(super) fn looks(inbox: UnboundedSender<Happening>) -> Look {
     Arc::new(move || {
         let (done, wait) = oneshot::channel();
         _ = inbox.send(Happening::Look(done));

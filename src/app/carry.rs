@@ -60,7 +60,7 @@ impl App {
             Effect::Examine { run, step, touched } => self.examine(run, step, touched),
             Effect::Keep { run } => self.keep(run),
             Effect::Collect { used } => self.collect(used),
-            Effect::AskInputs { name } => self.ask_inputs(&name),
+            Effect::AskInputs { name, run } => self.ask_inputs(name, run),
             Effect::Probe { run, service } => self.probe(run, service),
             Effect::Drain { run, limit, uploads } => self.drain(run, limit, uploads),
             Effect::RememberExclusive { service } => {
@@ -101,7 +101,8 @@ impl App {
             _ => {}
         }
         self.log.fact(&serde_json::to_string(&fact).unwrap_or_default());
-        self.showing.fact(stamp(self.clock.now()), fact);
+        let stamp = stamp(self.clock.now());
+        self.showing.fact(stamp, fact);
     }
 
     fn digest(&self, batch: BatchId, paths: Vec<FilePath>) {
@@ -220,14 +221,17 @@ impl App {
         tokio::task::spawn_blocking(move || store.collect(&used));
     }
 
-    fn ask_inputs(&self, name: &Arc<str>) {
-        let Some(question) = self.question(name) else { return };
-        let (inbox, name, teller) = (self.inbox.clone(), name.clone(), self.showing.teller(self.clock));
+    fn ask_inputs(&self, name: Arc<str>, run: RunId) {
+        let question = self.question(&name);
+        let (inbox, teller) = (self.inbox.clone(), self.showing.teller(self.clock));
         tokio::spawn(async move {
-            match toolchain::ask(question).await {
-                Ok(reads) => send(&inbox, Event::Learned { name, reads }),
-                Err(why) => teller.note(format!("cannot find out what `{name}` reads: {why}; everything counts")),
-            }
+            let reads = match question {
+                Some(question) => toolchain::ask(question).await.inspect_err(|why| {
+                    teller.note(format!("cannot find out what `{name}` reads: {why}; everything counts"));
+                }),
+                None => Err(String::new()),
+            };
+            send(&inbox, Event::Learned { name, run, reads: reads.ok() });
         });
     }
 

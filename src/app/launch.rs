@@ -14,7 +14,7 @@ use crate::{
     core::event::{Program, Spawn},
     error::Problem,
     health::{self, Notify},
-    model::{Artifact, Digest, FilePath, on_disk},
+    model::{Artifact, Digest, FilePath, Revision, on_disk},
     plan::{Command, Plan, Port, Resolved, Service, Step, Vars},
     process::{
         Ending, Kind, Launch, Terminal,
@@ -47,7 +47,7 @@ impl App {
             name: step.name.clone(),
             command: step.run.resolve(&vars),
             cwd: step.cwd.clone(),
-            env: self.environment(spawn, &own)?,
+            env: self.environment(spawn.revision, &own)?,
             terminal,
             kind: Kind::Step,
             ending: Ending { signal: nix::libc::SIGTERM, grace: STEP_GRACE, run: None },
@@ -73,7 +73,7 @@ impl App {
         }
         let terminal = self.terminal_for(service.pty);
         let own = Own { env: &service.env, files: &service.env_files, port, terminal };
-        let mut env = self.environment(spawn, &own)?;
+        let mut env = self.environment(spawn.revision, &own)?;
         let notify = Notify::bind().ok();
         if let Some(notify) = &notify {
             env.push(("NOTIFY_SOCKET".into(), notify.address().clone()));
@@ -115,7 +115,8 @@ impl App {
         artifacts.iter().map(|made| (made.step.to_string(), self.store.path_of(made).into())).collect()
     }
 
-    fn environment(&self, spawn: &Spawn, own: &Own<'_>) -> Result<Vec<(OsString, OsString)>, Problem> {
+    /// The whole environment of a program.
+    pub(super) fn environment(&self, revision: Revision, own: &Own<'_>) -> Result<Vec<(OsString, OsString)>, Problem> {
         let files = read_env_files(&self.plan.root, own.files)?;
         Ok(compose(&Layers {
             os: &self.os_env,
@@ -123,7 +124,7 @@ impl App {
             own: own.env,
             devloop: Additions {
                 port: own.port,
-                revision: spawn.revision,
+                revision,
                 session: self.session.id(),
                 colours: self.colours,
                 terminal: own.terminal,
@@ -133,11 +134,11 @@ impl App {
 }
 
 /// What a step or service says about its environment.
-struct Own<'a> {
-    env: &'a BTreeMap<String, String>,
-    files: &'a [FilePath],
-    port: Option<u16>,
-    terminal: Terminal,
+pub(super) struct Own<'a> {
+    pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) files: &'a [FilePath],
+    pub(super) port: Option<u16>,
+    pub(super) terminal: Terminal,
 }
 
 fn read_env_files(root: &Path, files: &[FilePath]) -> Result<Vec<(String, String)>, Problem> {

@@ -3,7 +3,7 @@
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
 //! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `audience`
-//! hears what is shown.
+//! hears what is shown; `steer` does what the control socket asks for.
 
 mod audience;
 mod begin;
@@ -13,6 +13,7 @@ mod load;
 mod pane;
 mod report;
 mod show;
+mod steer;
 
 use std::{
     collections::HashMap,
@@ -28,6 +29,7 @@ use tokio::sync::{
 
 use self::{carry::Run, show::Showing};
 use crate::{
+    control::{Server, Wish},
     core::{
         Core,
         event::{Event, StopHow},
@@ -91,6 +93,8 @@ pub enum Ending {
     Good,
     /// Nothing was left to do, and something failed.
     Failed,
+    /// A person asked for it, from another terminal.
+    Stopped,
     /// A signal asked for it.
     Signal(i32),
     /// Another devloop runs in this project.
@@ -134,6 +138,8 @@ enum Happening {
     Quit,
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
+    /// Somebody asks over the control socket.
+    Wish(Wish),
 }
 
 /// Who may not be held, for the proxy: the runs that each service's gate waits for.
@@ -171,6 +177,7 @@ struct App {
     showing: Showing,
     /// What programs write, for pages that wait.
     lines: Lines,
+    control: Option<Server>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,
     look: u64,
@@ -265,6 +272,7 @@ impl App {
                 self.looks.insert(self.look, look);
                 self.watcher.look(self.look);
             }
+            Happening::Wish(wish) => self.wish(wish),
             Happening::Settled { ok } => {
                 let ending = if ok { Ending::Good } else { Ending::Failed };
                 self.ask_to_leave(ending, if ok { "everything is live" } else { "something has failed" });
@@ -277,7 +285,7 @@ impl App {
         if let Event::NewPlan(plan) = &event {
             self.adopt(plan.clone());
         }
-        if let Event::Learned { name, reads } = &event {
+        if let Event::Learned { name, reads: Some(reads), .. } = &event {
             self.watcher.learned(name.clone(), Arc::new(reads.clone()));
         }
         let effects = self.core.handle(self.clock.now(), event);
@@ -371,6 +379,8 @@ impl App {
         self.session.end();
         _ = self.store.save();
         self.log.close();
+        // No new devloop may find our socket when we have let go of the project.
+        self.control = None;
         drop(self.showing);
         ending
     }

@@ -82,6 +82,11 @@ impl Wish {
     }
 }
 
+/// A variable of ours.
+pub(super) fn variable(name: &str) -> Option<std::ffi::OsString> {
+    env::var_os(name)
+}
+
 /// The current folder.
 pub(super) fn current_dir() -> Result<PathBuf, Problem> {
     env::current_dir().map_err(|error| {
@@ -102,6 +107,22 @@ pub(super) fn shown_from(here: &Path, file: &Path) -> PathBuf {
 pub(super) fn to_stdout(text: &str) {
     let mut stdout = io::stdout().lock();
     _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Whether somebody reads standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    There,
+    Gone,
+}
+
+/// Writes a line to standard output, where much may come and a reader such as `head` may have had enough.
+pub(super) fn line_to_stdout(text: &str) -> Reader {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}") {
+        Ok(()) => Reader::There,
+        Err(_) => Reader::Gone,
+    }
 }
 
 /// Writes to standard error, likewise.

@@ -7,12 +7,16 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well.
     Good,
-    /// The pipeline failed (`up --once`), or devloop could not go on.
+    /// Something has failed (`up --once`, `wait`, …), or devloop could not go on.
     Failed,
     /// Wrong usage, or problems in dev.toml.
     Usage,
     /// Another devloop runs in this project.
     AlreadyRunning,
+    /// No devloop runs in this project, and the command is for one that does.
+    NotRunning,
+    /// The time for it is over.
+    TimedOut,
     /// A signal asked it to end: 128 and its number (SIGHUP 129, SIGINT 130, SIGTERM 143).
     Signal(u8),
 }
@@ -25,6 +29,8 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::AlreadyRunning => 3,
+            Exit::NotRunning => 4,
+            Exit::TimedOut => 5,
             Exit::Signal(signal) => 128_u8.saturating_add(signal),
         }
     }

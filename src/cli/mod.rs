@@ -2,17 +2,31 @@
 
 pub mod check;
 pub mod completions;
+mod detach;
 mod detected;
 mod environment;
 pub mod exit;
 pub mod init;
 mod log;
+pub mod logs;
+pub mod open;
+pub mod pause;
+pub mod rebuild;
+pub mod restart;
+pub mod rollback;
+pub mod run;
+mod running;
+pub mod status;
+pub mod stop;
 pub mod up;
+pub mod wait;
+pub mod why;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use self::running::Caller;
 pub use self::{
     environment::{Connected, Terminal},
     exit::Exit,
@@ -33,12 +47,15 @@ Examples:
   devloop up -- go run ./cmd/api   run a command without a dev.toml
   devloop init                     write a dev.toml for the project in this folder
   devloop check                    print what devloop understands of dev.toml
+  devloop status                   look at the devloop that runs in this project
 
 Exit codes:
   0    all went well
-  1    the pipeline failed (`up --once`), or devloop could not go on
+  1    something has failed (`up --once`, `wait`, …), or devloop could not go on
   2    wrong usage, or problems in dev.toml
   3    another devloop runs in this project
+  4    no devloop runs in this project
+  5    the time is over (`wait --timeout`)
   129, 130, 143   ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
 
 Environment:
@@ -67,6 +84,30 @@ pub struct Cli {
 pub enum Command {
     /// Run the project, and bring every save to life
     Up(up::UpArgs),
+    /// Print what is going on
+    Status(status::StatusArgs),
+    /// Print what devloop and the programs said
+    Logs(logs::LogsArgs),
+    /// Tell what became of a revision, or who reads a file
+    Why(why::WhyArgs),
+    /// Wait until what was saved is live or has failed
+    Wait(wait::WaitArgs),
+    /// Start services again
+    Restart(restart::RestartArgs),
+    /// Run steps again, whatever is kept of them
+    Rebuild(rebuild::RebuildArgs),
+    /// Let an earlier program go live, until the next save
+    Rollback(rollback::RollbackArgs),
+    /// Let saves start nothing for now
+    Pause(pause::PauseArgs),
+    /// Let saves count again, and let go of what was rolled back
+    Resume(pause::ResumeArgs),
+    /// Open the project in a browser
+    Open(open::OpenArgs),
+    /// Run a program of your own with the environment of a service
+    Run(run::RunArgs),
+    /// End the devloop of this project
+    Stop(stop::StopArgs),
     /// Write a dev.toml: what this project looks like, or what another tool's file says
     Init(init::InitArgs),
     /// Check dev.toml and print the plan it makes
@@ -86,14 +127,29 @@ pub fn main() -> ExitCode {
         }
     };
     let terminal = Terminal::look();
-    if let Some(dir) = &cli.dir
+    // In the background we are there already.
+    let in_background = matches!(&cli.command, Command::Up(args) if args.in_background);
+    if let Some(dir) = cli.dir.as_ref().filter(|_| !in_background)
         && let Err(error) = std::env::set_current_dir(dir)
     {
         let problem = Problem::new(format!("`-C {}`: this folder cannot be entered", dir.display())).caused_by(error);
         return complain(&terminal, &[problem]).into();
     }
+    let caller = Caller { file: cli.config.clone(), terminal: &terminal };
     match cli.command {
         Command::Up(args) => up::run(args, cli.config, &terminal),
+        Command::Run(args) => run::run(args, &caller),
+        Command::Status(args) => status::run(&args, &caller).into(),
+        Command::Logs(args) => logs::run(args, &caller).into(),
+        Command::Why(args) => why::run(&args, &caller).into(),
+        Command::Wait(args) => wait::run(&args, &caller).into(),
+        Command::Restart(args) => restart::run(args, &caller).into(),
+        Command::Rebuild(args) => rebuild::run(args, &caller).into(),
+        Command::Rollback(args) => rollback::run(&args, &caller).into(),
+        Command::Pause(args) => pause::pause(&args, &caller).into(),
+        Command::Resume(args) => pause::resume(&args, &caller).into(),
+        Command::Open(args) => open::run(&args, &caller).into(),
+        Command::Stop(args) => stop::run(&args, &caller).into(),
         Command::Init(args) => init::run(&args, cli.config, &terminal).into(),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),

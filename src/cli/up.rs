@@ -5,9 +5,10 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 
 use super::{
-    Exit, Terminal, complain, config_file, detected,
+    Exit, Terminal, complain, config_file, detach, detected,
     environment::{self, Connected},
     log,
+    running::{Caller, Output},
 };
 use crate::{
     app::{self, Ending, Picture, Until},
@@ -24,6 +25,7 @@ Examples:
   devloop up api worker                 these services, what they need, the steps before them
   devloop up --once                     make everything live, then end: 0 if that worked, 1 if not
   devloop up --listen 8080              the proxy on port 8080
+  devloop up --detach                   in the background; `devloop stop` ends it
   devloop up -- go run ./cmd/api -v     a command without a dev.toml; `{port}` in it is its port
 
 The first Ctrl-C ends everything in order; a second one at once.";
@@ -41,6 +43,12 @@ pub struct UpArgs {
     /// End as soon as everything is live (0) or has failed (1)
     #[arg(long)]
     pub once: bool,
+    /// Start in the background, and end as soon as that one can be asked (`devloop status`)
+    #[arg(long, conflicts_with = "once")]
+    pub detach: bool,
+    /// This is the one in the background
+    #[arg(long, hide = true)]
+    pub in_background: bool,
     /// Where the proxy listens: `8080`, `127.0.0.1:8080`; overrules dev.toml
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
@@ -98,16 +106,24 @@ pub struct Prepared {
 
 /// Runs the project until it is told to end.
 pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode {
-    let prepared = match prepare(args, file, terminal) {
+    let (detaches, json) = (args.detach, args.json);
+    if args.in_background {
+        detach::leave_the_terminal();
+    }
+    let prepared = match prepare(args, file.clone(), terminal) {
         Ok(prepared) => prepared,
         Err(exit) => return exit.into(),
     };
+    if detaches {
+        let output = if json { Output::Json } else { Output::Text };
+        return detach::run(&prepared.plan.root, output, &Caller { file, terminal }).into();
+    }
     if let Err(problem) = log::begin(prepared.verbosity, prepared.log.as_deref()) {
         return complain(terminal, &[problem]).into();
     }
     let ending = app::up(options(prepared));
     let exit = match ending {
-        Ending::Good => Exit::Good,
+        Ending::Good | Ending::Stopped => Exit::Good,
         Ending::Failed => Exit::Failed,
         Ending::Signal(signal) => Exit::Signal(u8::try_from(signal).unwrap_or_default()),
         Ending::AlreadyRunning(problem) => {

@@ -62,6 +62,14 @@ pub fn load(text: &str, file: &Path, root: &Path) -> Result<Loaded, Vec<Problem>
     }
 }
 
+/// A time as dev.toml and the command line have it: `250ms`, `5s`, `1m30s`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn time(text: &str) -> Result<std::time::Duration, Problem> {
+    units::time(text).map_err(|wrong| Problem { hint: wrong.hint, ..Problem::new(wrong.message) })
+}
+
 /// The same plan with its proxy at `address` (as `[proxy] listen` is written), as if dev.toml said so.
 ///
 /// # Errors

@@ -53,6 +53,9 @@ impl Core {
     /// Why there is nothing to go back to.
     fn earlier(&self, earlier: Earlier) -> Result<Vec<(usize, MadeOf)>, String> {
         let found = match earlier {
+            Earlier::Revision(revision) if revision > self.revision => {
+                return Err(format!("there is no revision {revision} yet; the newest one is {}", self.revision));
+            }
             Earlier::Revision(revision) => self.programs_at(revision),
             Earlier::Back(count) => self.programs_back(count),
         };

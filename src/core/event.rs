@@ -2,7 +2,7 @@
 //!
 //! `Core::handle(now, Event)` answers with `Effect`s. Every `Spawn` is answered by exactly one `Exited`, even if the
 //! program could not be started; every `LookUp` by one `LookedUp`; `Fence` by `Fenced`; `Examine` by `Examined`;
-//! `Digest` by `Digested`; `Drain` by `Drained`. Answers about runs that are over change nothing.
+//! `Digest` by `Digested`; `Drain` by `Drained`; `AskInputs` by `Learned`. Answers about runs that are over change nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -75,8 +75,10 @@ pub enum Event {
     Learned {
         /// Its name.
         name: Arc<str>,
-        /// What it reads.
-        reads: Learned,
+        /// As in `Effect::AskInputs`.
+        run: RunId,
+        /// What it reads; none if the tool chain cannot say.
+        reads: Option<Learned>,
     },
     /// An instance answers as its `health` asks.
     Ready {
@@ -228,10 +230,12 @@ pub enum Effect {
         /// The runs whose artifacts are in use.
         used: Vec<RunId>,
     },
-    /// Ask this step's tool chain what it reads; answer `Learned` (or nothing, if it cannot say).
+    /// Ask this step's tool chain what it reads; answer `Learned`.
     AskInputs {
         /// The name of the step or service.
         name: Arc<str>,
+        /// To be given back: the run that made the question necessary.
+        run: RunId,
     },
     /// Find out when this instance is ready; answer `Ready` or `Unhealthy`. Ends by itself when the run exits or is
     /// stopped.

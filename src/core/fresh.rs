@@ -143,6 +143,9 @@ impl Core {
             Next::Clearing { .. } => format!("stopping the old `{name}`").into(),
             Next::Pause { .. } => format!("`{name}` ended by itself and is started again").into(),
             Next::None if self.saves_are_unsettled(index) => "a save is settling".into(),
+            Next::None if before().any(|step| step.unproven.is_some()) => {
+                format!("asking whether what was built before is what `{name}` is to be made of").into()
+            }
             Next::None => match before().find(|step| !step.is_clean()) {
                 Some(step) => format!("`{}` is to run", step.plan.name).into(),
                 None => format!("`{name}` is to start").into(),

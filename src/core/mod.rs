@@ -17,6 +17,7 @@ mod breaker;
 mod fresh;
 mod graph;
 mod pipeline;
+pub mod readers;
 mod save;
 mod service;
 mod settle;
@@ -69,6 +70,8 @@ pub struct Core {
     /// Changed assets that pages have not been told of, by service.
     assets: BTreeMap<usize, BTreeSet<FilePath>>,
     learned: BTreeMap<Arc<str>, Arc<Learned>>,
+    /// Runs whose artifacts have a key of exactly what they read, as the tool chain said afterwards.
+    proven: BTreeSet<RunId>,
     revision: Revision,
     runs: u64,
     batch_ids: u64,
@@ -147,6 +150,7 @@ impl Core {
             strangers: HashSet::new(),
             assets: BTreeMap::new(),
             learned: BTreeMap::new(),
+            proven: BTreeSet::new(),
             revision: Revision(1),
             runs: 0,
             batch_ids: 0,
@@ -202,7 +206,7 @@ impl Core {
             Event::Examined { run, changed, foreign, artifact, missing } => {
                 self.examined(run, changed, foreign, artifact, missing);
             }
-            Event::Learned { name, reads } => self.learn(name, reads),
+            Event::Learned { name, run, reads } => self.learn(&name, run, reads),
             Event::Ready { run, warning, elsewhere } => self.ready(run, warning, elsewhere),
             Event::Unhealthy { run, report } => self.unhealthy(run, report),
             Event::Probing { run, seen } => self.probing(run, seen),

@@ -9,7 +9,7 @@ use super::{
     fresh::millis,
     save::By,
     settle::{CAP, Pending},
-    step::{Activity, Dirty, End, Outcome, Stage, StepNode, Stopping},
+    step::{Activity, Dirty, End, Outcome, Stage, StepNode, Stopping, Unproven},
     why::Why,
 };
 use crate::{
@@ -68,11 +68,12 @@ impl Core {
         let step = &mut self.steps[index];
         let dirty = step.dirty.take();
         step.breaker.begins();
+        step.unproven = None;
         let why = dirty.map_or(Why::Start, |dirty| dirty.why);
         step.read = (now, None);
         step.unsettled_since = None;
         let plan = step.plan.clone();
-        let reuse = is_known && !matches!(why, Why::Person | Why::Void(_));
+        let reuse = is_known && !matches!(why, Why::Person | Why::Void(_) | Why::Untold);
         if plan.makes_artifact && plan.cache != Cache::Off {
             let known = self.learned.get(&plan.name).cloned();
             step.activity = Activity::LookingUp { run, began: now, why, known };
@@ -96,7 +97,6 @@ impl Core {
         let step = &mut self.steps[index];
         let plan = step.plan.clone();
         step.last_began = now;
-        step.found_by = None;
         step.reads_roughly = true;
         self.out.push(Effect::Tell(Fact::StepStarted { revision, run, step: plan.name.clone(), why: why.to_string() }));
         step.activity = Activity::Running { run, began: now, why, stopping: Stopping::No };
@@ -111,21 +111,26 @@ impl Core {
     pub(super) fn looked_up(&mut self, run: RunId, found: Option<Artifact>) {
         let Some(index) = self.step_of(run) else { return };
         let step = &mut self.steps[index];
-        let Activity::LookingUp { why, known, .. } = &step.activity else { return };
-        let (why, known) = (why.clone(), known.clone());
+        let Activity::LookingUp { why, known, began, .. } = &step.activity else { return };
+        let (why, known, began) = (why.clone(), known.clone(), *began);
         step.activity = Activity::Idle;
         match found {
             Some(artifact) => {
+                let is_proven = !matches!(step.plan.inputs, Inputs::Tool(_)) || self.proven.contains(&artifact.run);
                 step.read.1 = Some(self.now);
-                step.found_by = Some(known);
+                step.last_began = began;
+                step.unproven = (!is_proven).then_some(Unproven { run, known });
                 step.outcome = Outcome::Good;
                 step.in_vain = 0;
                 let name = step.plan.name.clone();
                 self.tell(Fact::StepReused { revision: self.revision, step: name, made_by: artifact.run });
                 self.replace_artifact(index, artifact);
-                self.ask_inputs(index);
+                self.ask_inputs(index, run);
             }
-            None => self.spawn_step(index, run, why),
+            None => {
+                step.keyed = Some((run, known));
+                self.spawn_step(index, run, why);
+            }
         }
     }
 
@@ -372,12 +377,12 @@ impl Core {
                 self.out.push(Effect::Keep { run });
             }
         }
-        self.ask_inputs(index);
+        self.ask_inputs(index, run);
     }
 
-    pub(super) fn ask_inputs(&mut self, index: usize) {
+    pub(super) fn ask_inputs(&mut self, index: usize, run: RunId) {
         if matches!(self.steps[index].plan.inputs, Inputs::Tool(_)) {
-            self.out.push(Effect::AskInputs { name: self.steps[index].plan.name.clone() });
+            self.out.push(Effect::AskInputs { name: self.steps[index].plan.name.clone(), run });
         }
     }
 
@@ -389,7 +394,7 @@ impl Core {
         step.outcome = Outcome::Failed(Arc::new(report.clone()));
         let name = step.plan.name.clone();
         self.tell(Fact::StepFailed { revision, run, step: name, exit, took_ms, report });
-        self.ask_inputs(index);
+        self.ask_inputs(index, run);
     }
 
     /// The moment at which time itself changes something for this step.
@@ -408,6 +413,7 @@ impl Core {
     pub(super) fn can_make_progress(&self, index: usize) -> bool {
         let step = &self.steps[index];
         !step.is_idle()
+            || step.unproven.is_some()
             || (step.dirty.is_some()
                 && !self.is_frozen(index)
                 && !self.is_stuck(index)

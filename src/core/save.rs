@@ -15,7 +15,7 @@ use super::{
     why::Why,
 };
 use crate::{
-    model::{FilePath, Revision, Time},
+    model::{FilePath, Revision, RunId, Time},
     plan::{Inputs, Learned},
 };
 
@@ -26,6 +26,8 @@ const IN_VAIN: u8 = 3;
 const REWRITES: u8 = 2;
 /// Paths that nothing reads are remembered up to this number.
 const UNREAD: usize = 4096;
+/// So many runs are remembered whose keys are proven: more than artifacts are kept.
+const PROVEN: usize = 1024;
 /// So many files are named in a fact.
 const NAMED: usize = 10;
 
@@ -443,17 +445,34 @@ impl Core {
         self.unsettled(|step| step == index, None)
     }
 
-    /// A tool chain has said what a step or service reads.
-    pub(super) fn learn(&mut self, name: Arc<str>, reads: Learned) {
+    /// A tool chain has said what a step or service reads, or that it cannot say.
+    pub(super) fn learn(&mut self, name: &Arc<str>, run: RunId, reads: Option<Learned>) {
+        let step = self.steps.iter().position(|step| step.plan.name == *name);
+        let Some(reads) = reads else {
+            // What it read at other content says nothing now: everything that it may read counts.
+            self.learned.remove(name);
+            self.reconsider();
+            // What was built before is not trusted on nobody's word.
+            if let Some(step) = step.map(|index| &mut self.steps[index])
+                && step.unproven.take_if(|unproven| unproven.run == run).is_some()
+            {
+                step.mark(Why::Untold);
+            }
+            return;
+        };
         let reads = Arc::new(reads);
         self.learned.insert(name.clone(), reads.clone());
-        if let Some(index) = self.steps.iter().position(|step| step.plan.name == name) {
-            if let Some(why) = self.why_missed(index, &reads) {
-                self.steps[index].mark(why);
+        if let Some(index) = step {
+            let missed = self.why_missed(index, run, &reads);
+            let step = &mut self.steps[index];
+            step.unproven.take_if(|unproven| unproven.run == run);
+            match missed {
+                Some(why) => step.mark(why),
+                None => self.prove(index, run, &reads),
             }
             self.steps[index].reads_roughly = !self.steps[index].is_idle();
         }
-        if let Some(index) = self.services.iter().position(|service| service.plan.name == name) {
+        if let Some(index) = self.services.iter().position(|service| service.plan.name == *name) {
             let began = self.services[index].newest_began();
             let missed = self.unread.iter().find(|(path, at)| {
                 began.is_some_and(|began| **at >= began) && self.plan.service_reads(index, path, Some(&reads))
@@ -466,12 +485,26 @@ impl Core {
         self.reconsider();
     }
 
+    /// If this step was known to read just that when the key of its last run was made, whoever finds its artifact under
+    /// that key need not ask again.
+    fn prove(&mut self, index: usize, run: RunId, reads: &Learned) {
+        let step = &self.steps[index];
+        let is_keyed =
+            step.keyed.as_ref().is_some_and(|(keyed, known)| *keyed == run && known.as_deref() == Some(reads));
+        if is_keyed && step.is_clean() && !self.reads_unsettled(index) {
+            self.proven.insert(run);
+            if self.proven.len() > PROVEN {
+                self.proven.pop_first();
+            }
+        }
+    }
+
     /// Why the result of this step is out of date, now that it is known what it reads: a path that was not known to be
     /// read has been touched since, or a kept artifact was found under a key of other files.
-    fn why_missed(&self, index: usize, reads: &Learned) -> Option<Why> {
+    fn why_missed(&self, index: usize, run: RunId, reads: &Learned) -> Option<Why> {
         let step = &self.steps[index];
-        if let Some(known) = &step.found_by {
-            return (known.as_deref() != Some(reads)).then_some(Why::Inputs);
+        if let Some(unproven) = step.unproven.as_ref().filter(|unproven| unproven.run == run) {
+            return (unproven.known.as_deref() != Some(reads)).then_some(Why::Inputs);
         }
         let began = step.last_began;
         let missed =

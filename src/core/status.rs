@@ -87,6 +87,22 @@ pub enum StepState {
     Failed,
 }
 
+/// What has become of the newest save, as far as a service is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeState {
+    /// It is not known yet.
+    Pending,
+    /// What answers is made of it.
+    Live,
+    /// What answers, if anything does, is not.
+    Failed,
+    /// A person went back to what answers.
+    Pinned,
+    /// A person paused the watching, and something was written since.
+    Paused,
+}
+
 /// One service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServiceStatus {
@@ -94,6 +110,8 @@ pub struct ServiceStatus {
     pub name: Arc<str>,
     /// Open, holding or failed.
     pub gate: GateState,
+    /// What has become of the newest save.
+    pub outcome: OutcomeState,
     /// The live instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<InstanceStatus>,
@@ -206,6 +224,18 @@ impl Core {
         }
     }
 
+    fn outcome(&self, index: usize) -> OutcomeState {
+        let service = &self.services[index];
+        let steps_are_clean = self.graph.before_service[index].iter().all(|step| self.steps[*step].is_clean());
+        match &service.live {
+            _ if self.is_unresolved(index) => OutcomeState::Pending,
+            Some(_) if service.pinned.is_some() => OutcomeState::Pinned,
+            _ if self.is_collected(index) => OutcomeState::Paused,
+            Some(_) if steps_are_clean && service.failed.is_none() => OutcomeState::Live,
+            Some(_) | None => OutcomeState::Failed,
+        }
+    }
+
     fn service_status(&self, index: usize) -> ServiceStatus {
         let service = &self.services[index];
         let gates = self.gates();
@@ -222,6 +252,7 @@ impl Core {
         ServiceStatus {
             name: service.plan.name.clone(),
             gate,
+            outcome: self.outcome(index),
             live: service.live.as_ref().map(|live| InstanceStatus {
                 run: live.run,
                 revision: live.made.revision,

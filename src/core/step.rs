@@ -32,8 +32,10 @@ pub(super) struct StepNode {
     pub(super) read: (Time, Option<Time>),
     /// It has run since a tool chain was asked what it reads: what that would say at a guess counts too.
     pub(super) reads_roughly: bool,
-    /// Its result is a kept artifact, found while this was known of what it reads.
-    pub(super) found_by: Option<Option<Arc<Learned>>>,
+    /// The last run that was looked up in vain, and what was known then of what it reads: its key is made of that.
+    pub(super) keyed: Option<(RunId, Option<Arc<Learned>>)>,
+    /// Its result is a kept artifact whose key may be made of too little.
+    pub(super) unproven: Option<Unproven>,
     /// With `generates = true`: the files that it wrote and that say so.
     pub(super) generated: BTreeSet<FilePath>,
     /// Since when nothing keeps it from running but files that have not settled.
@@ -47,6 +49,15 @@ pub(super) enum Outcome {
     None,
     Good,
     Failed(Arc<Report>),
+}
+
+/// A kept artifact that was taken before the tool chain has said what it was made from.
+#[derive(Clone, Debug)]
+pub(super) struct Unproven {
+    /// The look-up that found it, about which the tool chain has been asked.
+    pub(super) run: RunId,
+    /// What the step was known to read then.
+    pub(super) known: Option<Arc<Learned>>,
 }
 
 /// Why a step's result is out of date.
@@ -130,7 +141,8 @@ impl StepNode {
             last_began: now,
             read: (now, Some(now)),
             reads_roughly: true,
-            found_by: None,
+            keyed: None,
+            unproven: None,
             generated: BTreeSet::new(),
             unsettled_since: None,
         }

@@ -266,7 +266,7 @@ impl Core {
         let plan = service.plan.clone();
         self.out.push(Effect::Tell(Fact::Probing { run, service: plan.name.clone(), pid, port }));
         if matches!(plan.inputs, Inputs::Tool(_)) {
-            self.out.push(Effect::AskInputs { name: plan.name.clone() });
+            self.out.push(Effect::AskInputs { name: plan.name.clone(), run });
         }
         self.out.push(Effect::Probe { run, service: plan });
     }

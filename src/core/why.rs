@@ -19,6 +19,8 @@ pub(super) enum Why {
     Ran { step: Arc<str> },
     /// It is known now that it reads other files than those that a kept artifact was found by.
     Inputs,
+    /// A kept artifact was found, and its tool chain cannot say whether it was made from all that counts.
+    Untold,
     /// This file was written while the run read it.
     Void(FilePath),
     /// An output of the step is gone.
@@ -44,6 +46,7 @@ impl fmt::Display for Why {
             Why::Artifact { step } => write!(f, "new artifact of `{step}`"),
             Why::Ran { step } => write!(f, "`{step}` ran"),
             Why::Inputs => write!(f, "it reads other files"),
+            Why::Untold => write!(f, "its tool chain cannot say what it reads"),
             Why::Void(path) => write!(f, "{} was written during the run", path.display()),
             Why::Gone(path) => write!(f, "output {} is gone", path.display()),
             Why::Config => write!(f, "dev.toml changed"),

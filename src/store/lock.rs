@@ -53,5 +53,7 @@ fn held(file: &mut File) -> Problem {
         None => (String::new(), String::new()),
     };
     Problem::new(format!("devloop is already running in this project{who}"))
-        .hint(format!("use that one, or end it: with Ctrl-C where it runs{how}"))
+        .hint(format!(
+            "look at it with `devloop status` or `devloop logs -f`; end it with `devloop stop`, with Ctrl-C where it runs{how}"
+        ))
 }

@@ -26,7 +26,7 @@ impl Stamp {
     }
 
     /// `2026-11-22T15:04:05.123Z`, as RFC 3339 writes it.
-    pub(super) fn rfc3339(self) -> String {
+    pub fn rfc3339(self) -> String {
         let seconds = self.unix.as_secs();
         let (year, month, day) = civil(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);

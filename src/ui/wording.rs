@@ -97,6 +97,9 @@ fn say_save(fact: &Fact) -> Said {
 fn say_step(fact: &Fact) -> Said {
     match fact {
         Fact::StepStarted { revision, step, why, .. } => neutral(format!("{step} runs for revision {revision}: {why}")),
+        Fact::StepDone { step, took_ms, result, .. } if result.is_empty() => {
+            neutral(format!("{step} done in {}", time(*took_ms)))
+        }
         Fact::StepDone { step, took_ms, result, .. } => neutral(format!("{step} done in {}: {result}", time(*took_ms))),
         Fact::StepReused { revision, step, made_by } => {
             neutral(format!("{step} not needed for revision {revision}: run {made_by} made it from the same content"))

@@ -44,6 +44,20 @@ pub(super) enum Rule {
     Unnamed,
 }
 
+impl Rule {
+    /// For people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Rule::Hard => "`.git` and `.devloop` never count",
+            Rule::Litter => "editors leave such files behind",
+            Rule::BuiltIn => "it is on devloop's own list",
+            Rule::Git => "a .gitignore says so",
+            Rule::Own => "`[watch] ignore` says so",
+            Rule::Unnamed => "it lies in an ignored folder or outside of the project, and dev.toml does not name it",
+        }
+    }
+}
+
 /// All rules of a plan.
 #[derive(Debug)]
 pub(super) struct Rules {

@@ -209,6 +209,12 @@ impl Watcher {
         outputs::is_generated(&self.shared().names.full(path))
     }
 
+    /// Why a save of `path` does not count, if it does not.
+    pub fn why_ignored(&self, path: &Path) -> Option<&'static str> {
+        let full = self.shared().names.full(path);
+        locked(&self.shared().tree).why_ignored(&full).map(ignore::Rule::words)
+    }
+
     /// Waits until every file that the plan reads has been read once. Nothing needs to wait for it: until then an
     /// unread file counts as changed at its first touch.
     pub fn baseline(&self) -> impl Future<Output = ()> + Send + use<> {

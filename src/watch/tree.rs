@@ -306,6 +306,15 @@ impl Tree {
         }
     }
 
+    /// The rule by which `path`, a file, does not count.
+    pub(super) fn why_ignored(&self, path: &Path) -> Option<Rule> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        match self.rules.folder_from_above(folder) {
+            Fate::Watched(shut) => self.rules.file(path, &shut).err(),
+            Fate::Pruned(rule) => Some(rule),
+        }
+    }
+
     /// All watched folders by the names that rules know them by.
     pub(super) fn folder_names(&self) -> Vec<PathBuf> {
         let mut names: Vec<PathBuf> = self.folders.keys().cloned().collect();

@@ -313,6 +313,15 @@ impl Books {
                 self.concludes(step);
             }
             Fact::StepReused { step, .. } => self.concludes(step),
+            Fact::Kept { service, .. } => {
+                // What is live is the newest again: what was tried in vain meanwhile is no measure for the next save.
+                let live_at = self.live_at.get(service).copied().unwrap_or(0);
+                if let Some(start) = self.starts.get_mut(service)
+                    && start.at > live_at
+                {
+                    start.is_old = true;
+                }
+            }
             Fact::Void { run, .. } | Fact::Cancelled { run, .. } => {
                 self.at_work.remove(run);
                 self.closes(*run);

@@ -59,6 +59,7 @@ pub enum Happening {
     /// A tool chain looks at what a step reads.
     Asked {
         name: Arc<str>,
+        run: RunId,
     },
     /// dev.toml is read again.
     Reloads,
@@ -314,11 +315,6 @@ impl World {
         live.iter().find(|(live, _)| &**live == name).map(|(_, run)| self.made[run])
     }
 
-    /// Whether `file` was there when the watcher saw it last.
-    pub fn was_there(&self, file: &str) -> bool {
-        self.known.contains_key(Path::new(file))
-    }
-
     pub fn quit(&mut self) {
         self.quit = true;
         self.give(Event::Quit);
@@ -440,7 +436,7 @@ impl World {
             Happening::Ends { run } => self.ends(run),
             Happening::Comes { run } => self.comes(run),
             Happening::Dies { run, exit } => self.dies(run, exit),
-            Happening::Asked { name } => self.answer_asked(name),
+            Happening::Asked { name, run } => self.answer_asked(name, run),
             Happening::Reloads => self.reload(),
         }
     }

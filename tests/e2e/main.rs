@@ -25,6 +25,7 @@ mod programs;
 mod requests;
 mod routes;
 mod saves;
+mod steer;
 mod swaps;
 
 /// Not a test of its own: the program that the others run (see `app.rs`).

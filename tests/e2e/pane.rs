@@ -140,6 +140,19 @@ fn a_terminal_that_is_closed_ends_devloop_and_everything_it_started() {
 }
 
 #[test]
+fn even_after_kill_9_the_terminal_is_as_it_was() {
+    if !have("setsid") {
+        return;
+    }
+    let project = project();
+    let mut seat = Seat::take(&project, &[], 80, 24);
+    seat.sees("● app  live");
+    seat.signal(Signal::SIGKILL);
+    seat.ended();
+    seat.is_as_before();
+}
+
+#[test]
 fn after_every_size_the_picture_is_whole() {
     if !have("setsid") {
         return;

@@ -4,7 +4,7 @@
 //! Reading order: `view` (everything that is seen), `picture` (the view as cells: a pure function) with its `parts`,
 //! `doing` and `overlay`; `log`, `logview` and `row` (the log: what is kept, where one looks, what a line looks like);
 //! `act`, `command` and `fuzzy` (keys and what they ask for); `theme`. What touches the world: `screen`, `input` and its `keys`
-//! (the terminal), `guest` (editors and browsers).
+//! (the terminal), `keeper` (the terminal after `kill -9`), `guest` (editors and browsers).
 
 mod view;
 
@@ -25,6 +25,7 @@ mod theme;
 
 mod guest;
 mod input;
+mod keeper;
 mod keys;
 mod screen;
 
@@ -33,6 +34,7 @@ pub use self::{
     doing::Pace,
     guest::{Editor, browse, start_apart, start_here},
     input::{Input, Typed},
+    keeper::maybe_keep,
     picture::{Spots, draw},
     screen::{Screen, theme},
     theme::{Signs, Theme},

@@ -11,23 +11,25 @@ use std::{
 };
 
 use crossterm::{
-    cursor::Show,
-    event::{DisableBracketedPaste, EnableBracketedPaste},
+    event::EnableBracketedPaste,
     execute, queue,
     style::Print,
     terminal::{
-        BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-        disable_raw_mode, enable_raw_mode,
+        BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, disable_raw_mode,
+        enable_raw_mode,
     },
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
-use super::{Mouse, Spots, Theme, View, draw};
+use super::{Mouse, Spots, Theme, View, draw, keeper::Keeper};
 use crate::error::Colour;
 
 /// Buttons and the wheel, but no mere movements: those would wake devloop for nothing.
 const MOUSE_ON: &str = "\u{1b}[?1000h\u{1b}[?1006h";
 const MOUSE_OFF: &str = "\u{1b}[?1006l\u{1b}[?1000l";
+
+/// Everything that was asked of the terminal is taken back: the other screen last, so that nothing is left on this one.
+pub(super) const LEAVE: &str = "\u{1b}[?2026l\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[?1049l\u{1b}[?25h";
 
 /// Whether the terminal is not as we found it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -43,6 +45,8 @@ pub fn theme(colour: Colour) -> Option<Theme> {
 /// The terminal, taken: raw, another screen. Given back when this is dropped.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Gives the terminal back should devloop be killed. Without one, nobody does.
+    _keeper: Option<Keeper>,
 }
 
 impl Screen {
@@ -61,6 +65,7 @@ impl Screen {
         });
         // The library would obey NO_COLOR a second time, after the command line has decided.
         crossterm::style::force_color_output(theme.colour == Colour::Always);
+        let keeper = Keeper::start().ok();
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
@@ -68,7 +73,7 @@ impl Screen {
             execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, Print(on_or_off(mouse)));
         let terminal = begun.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
         // The library's `clear` would ask the terminal where its cursor is, and wait for an answer.
-        Ok(Screen { terminal: terminal.inspect_err(|_| give_back())? })
+        Ok(Screen { terminal: terminal.inspect_err(|_| give_back())?, _keeper: keeper })
     }
 
     /// Whether a panic somewhere has given the terminal back already.
@@ -121,8 +126,7 @@ fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout();
         // Whoever is gone needs nothing back.
-        _ = execute!(out, EndSynchronizedUpdate, Print(MOUSE_OFF), DisableBracketedPaste, LeaveAlternateScreen, Show);
-        _ = out.flush();
+        _ = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
         _ = disable_raw_mode();
     }
 }

@@ -54,6 +54,7 @@ fn service(name: &str) -> ServiceStatus {
     ServiceStatus {
         name: name.into(),
         gate: GateState::Open,
+        outcome: crate::core::status::OutcomeState::Live,
         live: Some(instance(3, 4)),
         starting: None,
         pinned: None,

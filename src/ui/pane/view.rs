@@ -134,7 +134,10 @@ impl View {
         }
         let said = say(fact);
         self.own(at, said.tone, &said.title);
-        for detail in said.details.iter().flat_map(|detail| detail.lines()) {
+        // The last words of a program are in the log already, in its own name.
+        let has_own_words = matches!(fact, Fact::StepFailed { .. } | Fact::StartFailed { .. } | Fact::Crashed { .. });
+        let details = said.details.iter().flat_map(|detail| detail.lines());
+        for detail in details.filter(|detail| !(has_own_words && is_output(detail))) {
             self.own(at, said.tone, &format!("  {detail}"));
         }
     }
@@ -186,6 +189,11 @@ impl View {
     pub(super) fn found(&self, typed: &str) -> Vec<Command> {
         Command::found(Command::all(self), typed)
     }
+}
+
+/// Whether a line below a fact repeats what a program has written.
+fn is_output(detail: &str) -> bool {
+    detail.starts_with("  ") || detail == "output:" || detail.starts_with("output, ")
 }
 
 /// Whether something is worth a new picture.

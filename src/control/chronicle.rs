@@ -1,0 +1,233 @@
+//! What was said in this session, as far as that is remembered: facts, and lines of output. Bounded; a reader that is
+//! slow misses the oldest and is told how many, and holds up nobody.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::LogsAsk;
+use crate::{
+    core::fact::Fact,
+    model::{Line, Time},
+};
+
+/// At most so many facts …
+const FACTS: usize = 20_000;
+/// … and so many lines …
+const LINES: usize = 50_000;
+/// … of so many bytes in all.
+const BYTES: usize = 16 * 1024 * 1024;
+
+/// One thing that was said.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Grows by one with each.
+    pub number: u64,
+    /// When, since devloop started.
+    pub at: Time,
+    /// When, since 1970.
+    pub unix: Duration,
+    /// What.
+    pub what: What,
+}
+
+/// What was said.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// By devloop.
+    Fact(Arc<Fact>),
+    /// By a program.
+    Line(Arc<Line>),
+}
+
+impl Entry {
+    /// Who said it.
+    pub fn source(&self) -> &str {
+        match &self.what {
+            What::Fact(_) => "devloop",
+            What::Line(line) => &line.source,
+        }
+    }
+
+    fn is_wanted(&self, asked: &LogsAsk, now: Duration) -> bool {
+        let since = asked.since_ms.map(|since| now.saturating_sub(Duration::from_millis(since)));
+        since.is_none_or(|since| self.unix >= since)
+            && (asked.sources.is_empty() || asked.sources.iter().any(|source| source == self.source()))
+    }
+}
+
+/// Clones share what is remembered.
+#[derive(Clone, Debug)]
+pub struct Chronicle {
+    known: Arc<Mutex<Known>>,
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Facts are few and explain much: they are not pushed out by lines.
+    facts: VecDeque<Entry>,
+    lines: VecDeque<Entry>,
+    bytes: usize,
+    number: u64,
+    /// The newest line that is forgotten.
+    forgotten: u64,
+}
+
+impl Default for Chronicle {
+    fn default() -> Chronicle {
+        Chronicle { known: Arc::default(), newest: watch::Sender::new(0) }
+    }
+}
+
+impl Chronicle {
+    /// Remembers a fact.
+    pub fn fact(&self, at: Time, unix: Duration, fact: &Fact) {
+        let mut known = self.known();
+        known.number += 1;
+        let entry = Entry { number: known.number, at, unix, what: What::Fact(Arc::new(fact.clone())) };
+        known.facts.push_back(entry);
+        if known.facts.len() > FACTS {
+            known.facts.pop_front();
+        }
+        self.tell(known);
+    }
+
+    /// Remembers a line.
+    pub fn line(&self, at: Time, unix: Duration, line: &Line) {
+        let mut known = self.known();
+        known.number += 1;
+        known.bytes += line.text.len();
+        let entry = Entry { number: known.number, at, unix, what: What::Line(Arc::new(line.clone())) };
+        known.lines.push_back(entry);
+        while known.lines.len() > LINES || known.bytes > BYTES {
+            let Some(oldest) = known.lines.pop_front() else { break };
+            known.forgotten = oldest.number;
+            if let What::Line(line) = &oldest.what {
+                known.bytes = known.bytes.saturating_sub(line.text.len());
+            }
+        }
+        self.tell(known);
+    }
+
+    fn tell(&self, known: MutexGuard<'_, Known>) {
+        let number = known.number;
+        drop(known);
+        // Nobody who waits: nothing is woken.
+        if self.newest.receiver_count() > 0 {
+            self.newest.send_replace(number);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every fact that is remembered, oldest first.
+    pub fn facts(&self) -> Vec<Entry> {
+        self.known().facts.iter().cloned().collect()
+    }
+
+    /// The last of what was asked for, oldest first, and the number to go on from. `now` is since 1970.
+    pub(super) fn last(&self, asked: &LogsAsk, now: Duration) -> (Vec<Entry>, u64) {
+        let known = self.known();
+        let mut found: Vec<Entry> = known.after(0, |entry| entry.is_wanted(asked, now));
+        let skipped = found.len().saturating_sub(asked.lines.unwrap_or(usize::MAX));
+        found.drain(..skipped);
+        (found, known.number)
+    }
+
+    /// At most `limit` of what came after `number`, the number to go on from, and whether something between is
+    /// forgotten.
+    pub(super) fn after(&self, number: u64, asked: &LogsAsk, limit: usize) -> (Vec<Entry>, u64, bool) {
+        let known = self.known();
+        let wanted = LogsAsk { since_ms: None, ..asked.clone() };
+        let mut found = known.after(number, |entry| entry.is_wanted(&wanted, Duration::ZERO));
+        let next = if found.len() > limit {
+            found.truncate(limit);
+            found.last().map_or(known.number, |last| last.number)
+        } else {
+            known.number
+        };
+        (found, next, known.forgotten > number)
+    }
+
+    /// Is woken when more is said.
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+}
+
+impl Known {
+    /// What came after `number` and is wanted, in order.
+    fn after(&self, number: u64, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let newer = |entries: &VecDeque<Entry>| {
+            let from = entries.partition_point(|entry| entry.number <= number);
+            entries.range(from..).filter(|entry| wanted(entry)).cloned().collect::<Vec<_>>()
+        };
+        let mut all = newer(&self.facts);
+        all.extend(newer(&self.lines));
+        all.sort_unstable_by_key(|entry| entry.number);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RunId, Stream};
+
+    fn line(source: &str, text: &str) -> Line {
+        Line { source: source.into(), run: RunId(1), stream: Stream::Out, text: text.to_owned() }
+    }
+
+    fn texts(entries: &[Entry]) -> Vec<String> {
+        let text = |entry: &Entry| match &entry.what {
+            What::Fact(fact) => format!("{fact:?}"),
+            What::Line(line) => line.text.clone(),
+        };
+        entries.iter().map(text).collect()
+    }
+
+    #[test]
+    fn facts_and_lines_come_in_the_order_in_which_they_were_said() {
+        let chronicle = Chronicle::default();
+        chronicle.line(Time::ZERO, Duration::from_secs(1), &line("api", "a"));
+        chronicle.fact(Time::ZERO, Duration::from_secs(2), &Fact::Paused);
+        chronicle.line(Time::ZERO, Duration::from_secs(3), &line("build", "b"));
+        let last = |asked: LogsAsk| texts(&chronicle.last(&asked, Duration::from_secs(3)).0);
+        assert_eq!(last(LogsAsk::default()), ["a", "Paused", "b"]);
+        assert_eq!(last(LogsAsk { lines: Some(2), ..LogsAsk::default() }), ["Paused", "b"]);
+        assert_eq!(last(LogsAsk { since_ms: Some(1_000), ..LogsAsk::default() }), ["Paused", "b"]);
+        assert_eq!(last(LogsAsk { sources: vec!["api".to_owned()], ..LogsAsk::default() }), ["a"]);
+        let (more, next, lost) = chronicle.after(1, &LogsAsk::default(), 1);
+        assert_eq!((texts(&more), next, lost), (vec!["Paused".to_owned()], 2, false));
+    }
+
+    #[test]
+    fn lines_push_out_lines_and_no_facts_and_that_is_known() {
+        let chronicle = Chronicle::default();
+        chronicle.fact(Time::ZERO, Duration::ZERO, &Fact::Paused);
+        for number in 0..LINES + 10 {
+            chronicle.line(Time::ZERO, Duration::ZERO, &line("api", &number.to_string()));
+        }
+        assert_eq!(chronicle.facts().len(), 1);
+        let (found, ..) = chronicle.last(&LogsAsk::default(), Duration::ZERO);
+        assert_eq!((found.len(), texts(&found)[1].as_str()), (LINES + 1, "10"));
+        assert!(chronicle.after(1, &LogsAsk::default(), 1).2);
+        assert!(!chronicle.after(500, &LogsAsk::default(), 1).2);
+    }
+
+    #[test]
+    fn long_lines_count_by_their_bytes() {
+        let chronicle = Chronicle::default();
+        for _ in 0..20 {
+            chronicle.line(Time::ZERO, Duration::ZERO, &line("api", &"x".repeat(BYTES / 10)));
+        }
+        assert!(chronicle.last(&LogsAsk::default(), Duration::ZERO).0.len() <= 10);
+    }
+}

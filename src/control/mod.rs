@@ -1,0 +1,21 @@
+//! The control socket: how people's other terminals and programs look at a running devloop and steer it.
+//!
+//! One JSON object a line, versioned, on a unix socket that only its owner can open (docs/control.md). `place` says where
+//! it is, `ask` what may be asked, `chronicle` what is remembered of this session, `story` what that tells about one
+//! revision, `server` answers, `client` asks. What is done about a wish is decided elsewhere: the room hands it on.
+
+mod ask;
+mod chronicle;
+mod client;
+mod connection;
+mod place;
+mod server;
+mod story;
+
+pub use self::{
+    ask::{Ask, Done, Format, LogsAsk, Refused, Request, Until, VERSION, WaitAsk},
+    chronicle::{Chronicle, Entry, What},
+    client::{Client, Silence},
+    place::{Place, find},
+    server::{About, Feeds, Render, Server, Wish},
+};
