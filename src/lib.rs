@@ -1,8 +1,9 @@
 //! devloop: save a file, see the new program. Ordered steps, health-gated swaps, a proxy that holds requests meanwhile.
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
-//! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`, `detect`, `control`,
-//! `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that joins them; `cli`.
+//! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`,
+//! `detect`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that joins them;
+//! `cli`.
 
 pub mod model;
 
@@ -15,6 +16,7 @@ pub mod plan;
 
 pub mod core;
 
+pub mod certificates;
 pub mod control;
 pub mod detect;
 pub mod health;

@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 7] = [
     &["plan", "config"],
     &["core"],
     &[
+        "certificates",
         "control",
         "detect",
         "health",

@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use devloop::{
     config::{self, Loaded},
     error::{Colour, render, render_warnings},
-    plan::{Cache, Inputs, Listen, Plan, Port, Reload, Restart, Settle, Swap, Target, Tool, describe},
+    plan::{
+        Cache, Fail, Field, HostHeader, Inputs, Listen, Origins, Plan, Port, RateLimit, Reload, Restart, Settle, Swap,
+        Target, Tool, describe,
+    },
 };
 
 fn load(toml: &str) -> Loaded {
@@ -444,4 +447,71 @@ fn a_service_that_no_route_leads_to_is_warned_about() {
     assert_eq!(loaded.warnings.len(), 1);
     let only = loaded.plan.only(&["db".to_owned()]).unwrap();
     assert_eq!(only.routes.len(), 1, "a route to files needs no service");
+}
+
+#[test]
+fn a_route_has_the_keys_of_the_proxy_and_its_own_over_them() {
+    let toml = r#"
+[proxy]
+request_headers = { X-Env = "dev", Cookie = false }
+cors = true
+fail = 0.5
+rate_limit = { requests = 5 }
+latency = "1s"
+compress = true
+max_body = "1MiB"
+
+[[route]]
+service = "api"
+
+[[route]]
+path = "/own"
+service = "api"
+request_headers = { x-env = "own", X-More = "1" }
+cors = { origins = ["https://App.test"], credentials = false, max_age = "10m" }
+fail = false
+rate_limit = false
+latency = "0s"
+compress = false
+host_header = "upstream"
+basic_auth = { ann = "secret" }
+"#;
+    let plan = plan(&(toml.to_owned() + &service("api", "")));
+    let (all, own) = (&plan.routes[0].middleware, &plan.routes[1].middleware);
+    assert_eq!(*all, plan.proxy.middleware);
+    assert_eq!(all.rate_limit, Some(RateLimit { requests: 5, per: Duration::from_secs(1), burst: 5 }));
+    assert_eq!((all.fail, all.max_body), (Some(Fail { rate: 0.5, status: 503 }), Some(1 << 20)));
+    let fields: Vec<_> = own.request_headers.iter().map(|(name, field)| (name.as_str(), field.clone())).collect();
+    let set = |value: &str| Field::Set(value.to_owned());
+    assert_eq!(fields, [("cookie", Field::Removed), ("x-env", set("own")), ("x-more", set("1"))]);
+    assert_eq!(own.cors.as_ref().unwrap().origins, Origins::These(vec!["https://app.test".to_owned()]));
+    assert_eq!((own.fail, own.rate_limit, own.latency, own.compress), (None, None, None, false));
+    assert_eq!((&own.host_header, own.max_body), (&HostHeader::Upstream, Some(1 << 20)));
+    let wanted = "
+routes, the first that fits
+  /own         service api
+               devloop answers whose pages may read: https://app.test
+               a password is asked for: ann
+               bodies of at most 1048576 bytes
+               request headers: no cookie, x-env is `own`, x-more is `1`
+               host: upstream
+  /            service api
+               devloop answers whose pages may read: those of this machine
+               at most 5 requests in 1s, 5 at once
+               bodies of at most 1048576 bytes
+               requests wait 1s
+               50 % of the requests fail with 503
+               request headers: no cookie, x-env is `dev`
+               answers are compressed
+";
+    let described = describe(&plan);
+    assert!(described.contains(wanted), "{described}");
+}
+
+#[test]
+fn an_answer_that_every_page_may_read_is_warned_about() {
+    let loaded = load(&("[proxy]\ncors = { origins = [\"*\"] }\n".to_owned() + &service("api", "")));
+    let warnings = render_warnings(&loaded.warnings, Colour::Never);
+    assert!(warnings.starts_with("warning: every page that you open in a browser can read"), "{warnings}");
+    assert!(describe(&loaded.plan).contains("  on the way   devloop answers whose pages may read: all\n"));
 }

@@ -24,6 +24,7 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Result<Proxy, devloop::err
         look: None,
         lines: Lines::default(),
         hear: Arc::new(drop),
+        tell: Arc::new(|_| {}),
         waits_for: Arc::new(|_, _| Caller::Stranger),
         since: Arc::new(|_| None),
         numbers: Arc::new(|_| String::new()),

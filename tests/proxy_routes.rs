@@ -17,7 +17,7 @@ fn to(name: &str) -> Target {
 
 fn route(host: Option<&str>, path: &str, target: Target) -> Arc<Route> {
     let host = host.map(|host| HostPattern::new(host).expect("a good host"));
-    Arc::new(Route { host, path: path.to_owned(), target })
+    Arc::new(Route { host, path: path.to_owned(), target, middleware: Arc::default() })
 }
 
 fn routed(routes: Vec<Arc<Route>>) -> Rules {

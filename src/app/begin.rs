@@ -14,15 +14,23 @@ use super::{
     show::{self, Show, Wheel},
 };
 use crate::{
+    certificates::{Authority, Leaves, Maker, Places},
     core::{Core, fact::Fact},
     error::{Colour, Problem},
+    model::{Line, RunId, Stream},
     plan::{Plan, Port},
-    process::{GuardBinary, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Browser, Caller, Feeds, Limits, Lines, Look, Proxy, Recording, Rules, ServiceRoute, Settings, WaitsFor},
+    process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
+    proxy::{
+        Browser, Caller, Certify, Feeds, Limits, Lines, Look, Proxy, Recording, Rules, ServiceRoute, Settings, Tell,
+        Told, WaitsFor,
+    },
     store::Store,
     sys::{self, Clock},
     watch::Watcher,
 };
+
+/// The source of the lines that `access_log` writes; no run has number 0.
+const REQUESTS: &str = "requests";
 
 impl App {
     pub(super) async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
@@ -48,25 +56,30 @@ impl App {
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
-        let told = Lines::default();
+        let shown_to_pages = Lines::default();
+        let sink: Arc<dyn Fn(Output) + Send + Sync> =
+            Arc::new(show::sink(lines.clone(), ears.clone(), log.clone(), audience.clone(), shown_to_pages.clone()));
+        let of_programs = Arc::clone(&sink);
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            show::sink(lines.clone(), ears.clone(), log.clone(), audience.clone(), told.clone()),
+            move |output| of_programs(output),
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
         let feeds = Feeds {
             gates: gates_out,
             status: status_out,
-            lines: told.clone(),
+            lines: shown_to_pages.clone(),
             hear: show::hear(lines, log.clone()),
             look: Some(looks(inbox.clone())),
+            tell: told(inbox.clone(), sink),
             waits_for: who_asks(programs.clone(), awaited.clone()),
             since: audience.since(),
             numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
-        let proxy = begin_proxy(&plan, &session, feeds).await?;
+        let (certify, https) = certificates(&plan)?;
+        let proxy = begin_proxy(&plan, &session, feeds, certify).await?;
         let ports = Ports::new();
         keep_off(&ports, &plan, proxy.as_deref());
         let mut app = App {
@@ -100,7 +113,7 @@ impl App {
             inbox,
             happenings,
             showing,
-            lines: told,
+            lines: shown_to_pages,
             control: None,
             looks: HashMap::new(),
             look: 0,
@@ -113,7 +126,7 @@ impl App {
         for note in options.notes {
             app.note(note.text, note.hint);
         }
-        let url = app.greet(&strays);
+        let url = app.greet(&strays, https);
         app.listen_to_commands(url);
         Ok((app, signals))
     }
@@ -130,7 +143,10 @@ impl App {
     }
 
     /// Tells where it listens and what was found at the start. Returns what to open in a browser.
-    fn greet(&mut self, strays: &[Stray]) -> Option<String> {
+    fn greet(&mut self, strays: &[Stray], https: Vec<Remark>) -> Option<String> {
+        for (text, hint) in https {
+            self.note(text, hint);
+        }
         for note in self.store.notes().to_vec() {
             self.note(note, None);
         }
@@ -146,9 +162,10 @@ impl App {
             }
             let addresses = proxy.addresses();
             if let Some(first) = addresses.first() {
+                let scheme = if self.plan.proxy.tls { "https" } else { "http" };
                 let url = match first.ip().is_loopback() {
-                    true => format!("http://localhost:{}", first.port()),
-                    false => format!("http://{first}"),
+                    true => format!("{scheme}://localhost:{}", first.port()),
+                    false => format!("{scheme}://{first}"),
                 };
                 let addresses = addresses.iter().map(ToString::to_string).collect();
                 self.tell(Fact::Listening { url: url.clone(), addresses });
@@ -169,7 +186,37 @@ pub(super) fn window() -> WindowSize {
     WindowSize { rows, columns: columns.saturating_sub(24).max(40) }
 }
 
-async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Option<Arc<Proxy>>, Problem> {
+/// A note and its hint.
+type Remark = (String, Option<String>);
+
+/// The certificates for HTTPS, where that is wanted, and what is to be told about them.
+fn certificates(plan: &Plan) -> Result<(Option<Certify>, Vec<Remark>), Problem> {
+    if !plan.proxy.enabled || !plan.proxy.tls {
+        return Ok((None, Vec::new()));
+    }
+    let places = Places::of(&sys::environment());
+    let places = places.ok_or_else(|| Problem::new("`tls` needs a home folder for its keys: `HOME` is not set"))?;
+    let leaves = Leaves::of(Authority::find_or_make(&places)?);
+    let mut told = Vec::new();
+    if leaves.authority().maker == Maker::New {
+        let text = format!("a certificate authority was made for HTTPS: {}", leaves.authority().file.display());
+        told.push((text, Some("`devloop trust` makes the browsers of this machine trust it".to_owned())));
+    }
+    for host in rules(plan).hosts.iter().filter(|host| !leaves.authority().covers(host.trim_start_matches("*."))) {
+        let text =
+            format!("there cannot be a certificate for `{host}`: devloop's authority is for localhost and .test");
+        let hint = "use a name below .localhost or .test, or an authority of mkcert's";
+        told.push((text, Some(hint.to_owned())));
+    }
+    Ok((Some(Certify(Arc::new(move |name| leaves.certificate(name)))), told))
+}
+
+async fn begin_proxy(
+    plan: &Plan,
+    session: &Session,
+    feeds: Feeds,
+    tls: Option<Certify>,
+) -> Result<Option<Arc<Proxy>>, Problem> {
     let has_port = |service: &ServiceRoute| service.has_port;
     let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
     if !wanted {
@@ -181,6 +228,7 @@ async fn begin_proxy(plan: &Plan, session: &Session, feeds: Feeds) -> Result<Opt
         project: plan.name.clone(),
         token: session.id().to_owned(),
         limits: Limits::default(),
+        tls,
     };
     Ok(Some(Arc::new(Proxy::start(settings, feeds).await?)))
 }
@@ -211,6 +259,7 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         hold: plan.proxy.hold,
         services: services.collect(),
         routes: plan.routes.clone(),
+        middleware: Arc::clone(&plan.proxy.middleware),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
         browser,
@@ -235,6 +284,18 @@ pub(super) fn looks(inbox: UnboundedSender<Happening>) -> Look {
         _ = inbox.send(Happening::Look(done));
         // A loop that has ended looks at nothing any more.
         Box::pin(async move { _ = wait.await })
+    })
+}
+
+/// What the proxy has to say: requests go where the lines of programs go, beside the loop, as there may be many.
+fn told(inbox: UnboundedSender<Happening>, sink: Arc<dyn Fn(Output) + Send + Sync>) -> Tell {
+    let source: Arc<str> = REQUESTS.into();
+    Arc::new(move |told| match told {
+        Told::Request(text) => {
+            let line = Line { source: Arc::clone(&source), run: RunId(0), stream: Stream::Out, text };
+            sink(Output::Line(line));
+        }
+        Told::Note { text, hint } => _ = inbox.send(Happening::Note { text, hint }),
     })
 }
 

@@ -2,14 +2,29 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use crate::{model::Time, proxy::Proxy, ui::pane::Load};
+use crate::{
+    model::Time,
+    proxy::{Proxy, ServiceStats},
+    ui::pane::Load,
+};
+
+/// Requests per second are counted over at least this time.
+const COUNTED_OVER: Duration = Duration::from_secs(1);
 
 /// Counts of one moment become requests per second between two.
 #[derive(Default)]
 pub(super) struct Meter {
     proxy: Option<Arc<Proxy>>,
     read: Time,
+    rates: Rates,
+}
+
+/// How many requests there were, and when; and how many come per second.
+#[derive(Default)]
+struct Rates {
+    counted_at: Time,
     counted: HashMap<String, u64>,
+    per_second: HashMap<String, u64>,
 }
 
 impl Meter {
@@ -26,18 +41,51 @@ impl Meter {
         }
     }
 
-    /// What it is since the last reading.
+    /// How it is now.
     pub(super) fn read(&mut self, now: Time) -> Vec<Load> {
-        let Some(proxy) = &self.proxy else { return Vec::new() };
-        let seconds = now.since(self.read).as_secs_f64().max(0.001);
         self.read = now;
-        let mut loads = Vec::new();
-        for service in proxy.stats().services {
-            let before = self.counted.insert(service.service.clone(), service.requests).unwrap_or(service.requests);
-            let new = service.requests.saturating_sub(before);
-            let per_second = (new as f64 / seconds).round() as u64;
-            loads.push(Load { service: service.service, held: service.held, per_second });
+        match &self.proxy {
+            Some(proxy) => self.rates.of(now, proxy.stats().services),
+            None => Vec::new(),
         }
-        loads
+    }
+}
+
+impl Rates {
+    fn of(&mut self, now: Time, services: Vec<ServiceStats>) -> Vec<Load> {
+        let passed = now.since(self.counted_at);
+        if passed >= COUNTED_OVER {
+            self.counted_at = now;
+            for service in &services {
+                let before = self.counted.insert(service.service.clone(), service.requests).unwrap_or_default();
+                let new = service.requests.saturating_sub(before) as f64;
+                self.per_second.insert(service.service.clone(), (new / passed.as_secs_f64()).round() as u64);
+            }
+        }
+        let load = |service: ServiceStats| {
+            let per_second = self.per_second.get(&service.service).copied().unwrap_or_default();
+            Load { service: service.service, held: service.held, per_second }
+        };
+        services.into_iter().map(load).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_over_a_second_and_held_ones_at_once() {
+        let mut rates = Rates::default();
+        let mut at = |millis, requests, held| {
+            let stats = ServiceStats { service: "api".to_owned(), held, requests, ..ServiceStats::default() };
+            let load = rates.of(Time::from_start(Duration::from_millis(millis)), vec![stats]).remove(0);
+            (load.per_second, load.held)
+        };
+        assert_eq!(at(500, 10, 0), (0, 0));
+        assert_eq!(at(1_000, 20, 0), (20, 0));
+        assert_eq!(at(1_200, 300, 7), (20, 7));
+        assert_eq!(at(3_000, 60, 0), (20, 0));
+        assert_eq!(at(4_000, 60, 0), (0, 0));
     }
 }

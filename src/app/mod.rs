@@ -134,6 +134,11 @@ enum Happening {
     Settled {
         ok: bool,
     },
+    /// The proxy has noticed something.
+    Note {
+        text: String,
+        hint: String,
+    },
     /// A person wants to end, in order.
     Quit,
     /// A request wants to be sure that every save so far has had its effect.
@@ -266,6 +271,7 @@ impl App {
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
             }
+            Happening::Note { text, hint } => self.note(text, Some(hint)),
             Happening::Quit => self.ask_to_leave(Ending::Good, "q"),
             Happening::Look(look) => {
                 self.look += 1;

@@ -39,10 +39,14 @@ use crate::{
 const FRAME: Duration = Duration::from_millis(33);
 /// Between two pictures in which only time has passed.
 const TICK: Duration = Duration::from_millis(100);
-/// Between two looks at how many requests came; while some may be held, more often.
+/// Between two looks at how many requests came, ...
 const METER: Duration = Duration::from_secs(1);
+/// ... and while some may be held.
+const METER_AT_WORK: Duration = Duration::from_millis(200);
 /// So many lines are taken before anything else has its turn.
 const BATCH: usize = 5_000;
+/// So many may have been written before a fact was told, and wait: more than the queue holds of one run.
+const BEFORE_A_FACT: usize = 20_000;
 
 /// What the pane needs beside facts and lines.
 pub(super) struct Feed {
@@ -160,7 +164,7 @@ impl Pane<'_> {
     fn until_next(&self) -> Duration {
         let now = self.clock.now();
         let since_drawn = now.since(self.drawn);
-        let meter = self.meter.due(now, METER);
+        let meter = self.meter.due(now, self.meter_pace());
         match (self.screen.is_some(), self.picture, self.view.pace()) {
             (true, Picture::Old, _) => FRAME.saturating_sub(since_drawn),
             (true, Picture::True, Pace::Ticking) => TICK.saturating_sub(since_drawn).min(meter),
@@ -170,12 +174,16 @@ impl Pane<'_> {
         }
     }
 
+    fn meter_pace(&self) -> Duration {
+        if self.feed.status.borrow().at_rest { METER } else { METER_AT_WORK }
+    }
+
     fn draw_if_due(&mut self) -> io::Result<()> {
         let now = self.clock.now();
         if self.screen.is_none() {
             return Ok(());
         }
-        if self.meter.due(now, METER).is_zero() && self.view.load(self.meter.read(now)) == News::Some {
+        if self.meter.due(now, self.meter_pace()).is_zero() && self.view.load(self.meter.read(now)) == News::Some {
             self.news();
         }
         if self.view.pace() == Pace::Ticking && now.since(self.drawn) >= TICK {
@@ -221,7 +229,7 @@ impl Pane<'_> {
         match told {
             Some(Told::Fact(stamp, fact)) => {
                 // What a program said before it ended comes before what is said about its end.
-                self.read_lines(usize::MAX);
+                self.read_lines(BEFORE_A_FACT);
                 self.fact(stamp, *fact);
             }
             Some(Told::Proxy(proxy)) => self.meter.of(proxy),

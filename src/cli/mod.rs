@@ -18,6 +18,7 @@ pub mod run;
 mod running;
 pub mod status;
 pub mod stop;
+pub mod trust;
 pub mod up;
 pub mod wait;
 pub mod why;
@@ -32,6 +33,7 @@ pub use self::{
     exit::Exit,
 };
 use crate::{
+    certificates::Wanted,
     config,
     error::{Problem, render},
 };
@@ -114,6 +116,10 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
+    /// Make browsers and tools of this machine trust devloop's certificates
+    Trust(trust::TrustArgs),
+    /// Take that back
+    Untrust(trust::TrustArgs),
 }
 
 /// Runs the program's own command line to its end.
@@ -153,6 +159,8 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args, cli.config, &terminal).into(),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
+        Command::Trust(args) => trust::run(&args, Wanted::Trust, &terminal).into(),
+        Command::Untrust(args) => trust::run(&args, Wanted::Untrust, &terminal).into(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     command::{commands, stop_command},
     defaults, language,
+    middleware::merged,
     names::{Names, Who},
     order::{Commands, Order},
     paths::{cwd, env_files, file_globs, globs, relative, tidy},
@@ -192,9 +193,11 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         editor: written.editor.clone().or(default.editor),
         waiting: written.waiting.unwrap_or(default.waiting),
         console: written.console.unwrap_or(default.console),
+        tls: written.tls.unwrap_or(default.tls),
         record: written.record.unwrap_or(default.record),
         record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
         server_timing: written.server_timing.unwrap_or(default.server_timing),
+        middleware: Arc::new(merged(&written.middleware, &written::Middleware::default())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What holds where dev.toml says nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::plan::{Backend, Globs, Health, Listen, Proxy, Reload, Settle, Stop, Watch};
 
@@ -39,9 +39,11 @@ pub(super) fn proxy() -> Proxy {
         editor: None,
         waiting: Some(WAITING),
         console: false,
+        tls: false,
         record: RECORD,
         record_bodies: false,
         server_timing: false,
+        middleware: Arc::default(),
     }
 }
 

@@ -8,6 +8,7 @@ mod command;
 mod defaults;
 mod file;
 mod language;
+mod middleware;
 mod names;
 mod order;
 mod parse;

@@ -2,6 +2,7 @@
 //! Nothing here compares one key with another.
 
 mod browser;
+mod middleware;
 mod route;
 mod service;
 
@@ -12,6 +13,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use self::middleware::MIDDLEWARE;
 use super::{
     table::{Report, Table, Zero, kind, number, string_array},
     units::{self, Wrong},
@@ -33,6 +35,7 @@ const PROXY: &[&str] = &[
     "editor",
     "waiting",
     "console",
+    "tls",
     "record",
     "record_bodies",
     "server_timing",
@@ -119,7 +122,7 @@ impl Reader {
         if let Some(table) = root.table(report, "watch", "`[watch]`", WATCH) {
             file.watch = watch(report, &table);
         }
-        if let Some(table) = root.table(report, "proxy", "`[proxy]`", PROXY) {
+        if let Some(table) = root.table(report, "proxy", "`[proxy]`", &[PROXY, MIDDLEWARE].concat()) {
             file.proxy = proxy(report, &table);
         }
         for (entries, span) in tables(report, &root, "step") {
@@ -249,12 +252,14 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         hosts,
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
+        tls: table.boolean(report, "tls"),
         record: record(report, table),
         record_bodies: table
             .boolean(report, "record_bodies")
             .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
         server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
+        middleware: middleware::middleware(report, table),
         ..Proxy::default()
     };
     browser::pages(report, table, &mut proxy);

@@ -4,6 +4,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{
+    middleware::merged,
     names::Names,
     paths::tidy,
     table::Report,
@@ -29,7 +30,8 @@ pub(super) fn routes(report: &mut Report, file: &File, names: &Names, root: &Pat
         let target = target(report, file, names, root, written);
         let host = written.host.as_ref().map(|host| host.value.clone());
         let path = written.path.as_ref().map_or(String::new(), |path| path.value.clone());
-        routes.push(target.map(|target| Arc::new(Route { host, path, target })));
+        let middleware = Arc::new(merged(&file.proxy.middleware, &written.middleware));
+        routes.push(target.map(|target| Arc::new(Route { host, path, target, middleware })));
     }
     unrouted(report, file);
     if file.proxy.enabled == Some(false)

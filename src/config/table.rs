@@ -177,6 +177,29 @@ impl<'t, 'i> Table<'t, 'i> {
         }
     }
 
+    /// A number of bytes with a unit.
+    pub(super) fn size(&self, report: &mut Report, key: &str) -> Option<u64> {
+        let value = self.get(key)?;
+        let checked = match value.get_ref() {
+            DeValue::String(text) => units::size(text),
+            DeValue::Integer(digits) => {
+                let hint = format!("write `{key} = \"{digits}B\"`, or such as `\"64KiB\"` or `\"10MiB\"`");
+                Err(Wrong::new(format!("`{key}` needs a unit"), hint))
+            }
+            other => {
+                let message = format!("`{key}` must be a size, not {}", kind(other));
+                Err(Wrong::new(message, "sizes are written like `\"64KiB\"` or `\"10MiB\"`"))
+            }
+        };
+        match checked {
+            Ok(size) => Some(size),
+            Err(wrong) => {
+                report.wrong(wrong, value.span());
+                None
+            }
+        }
+    }
+
     /// One of these words.
     pub(super) fn choice<T: Copy>(&self, report: &mut Report, key: &str, words: &[(&str, T)]) -> Option<At<T>> {
         let value = self.get(key)?;

@@ -74,6 +74,32 @@ fn unit_in_seconds(unit: &str) -> Result<f64, Wrong> {
     }
 }
 
+/// `512B`, `64KiB`, `1.5MiB`, `10MB`, `1GiB`: at least one byte.
+pub(super) fn size(text: &str) -> Result<u64, Wrong> {
+    const HINT: &str = "sizes are written like `\"64KiB\"` or `\"10MiB\"`";
+    let (number, unit) = split_at_end_of(text.trim(), |letter| letter.is_ascii_digit() || letter == '.');
+    let unit = match unit.trim() {
+        "B" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "" => return Err(Wrong::new(format!("the size `{text}` has no unit"), HINT)),
+        other => {
+            let hint = "the units are `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB` and `GB`";
+            return Err(Wrong::new(format!("`{other}` is not a unit of size"), hint));
+        }
+    };
+    let bytes = number.parse::<f64>().map_err(|_| Wrong::new(format!("`{text}` is not a size"), HINT))? * unit;
+    // Whole numbers up to here are exact.
+    if !(1.0..=9e15).contains(&bytes) {
+        return Err(Wrong::new(format!("the size `{text}` is not one that a message can have"), HINT));
+    }
+    Ok(bytes as u64)
+}
+
 const LISTEN_HINT: &str = "write a port like `3000`, or an address like `\"127.0.0.1:3000\"` or `\"[::1]:3000\"`";
 
 /// `3000`, `:3000`, `127.0.0.1:3000`, `[::1]:3000`, `localhost:3000`. The host is kept without brackets.
@@ -152,6 +178,18 @@ mod tests {
             ("0.1s", 100),
         ] {
             assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_numbers_with_units() {
+        for (text, bytes) in
+            [("1B", 1), ("64KiB", 65_536), (" 1.5 MiB ", 1_572_864), ("10MB", 10_000_000), ("2GiB", 1 << 31)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "5", "B", "0B", "1.2.3KiB", "-1B", "1kib", "1TB", "9999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
         }
     }
 

@@ -1,8 +1,11 @@
 //! What a person wrote in dev.toml: each value with its place, nothing filled in, nothing compared with anything else.
 
-use std::{ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
-use crate::plan::{Backend, Cache, HostPattern, Listen, Port, Protocol, Reload, Restart, Settle, Swap, Tool};
+use crate::plan::{
+    Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Port, Protocol, RateLimit, Reload,
+    Restart, Settle, Swap, Tool,
+};
 
 /// A value and the bytes of the file it was written in.
 #[derive(Clone, Debug)]
@@ -49,10 +52,12 @@ pub(super) struct Proxy {
     pub(super) editor: Option<String>,
     pub(super) waiting: Option<Option<Duration>>,
     pub(super) console: Option<bool>,
+    pub(super) tls: Option<bool>,
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,
     pub(super) server_timing: Option<bool>,
     pub(super) enabled: Option<bool>,
+    pub(super) middleware: Middleware,
 }
 
 /// The keys that steps and services share.
@@ -153,4 +158,23 @@ pub(super) struct Route {
     pub(super) status: Option<At<u16>>,
     pub(super) files: Option<At<String>>,
     pub(super) fallback: Option<At<String>>,
+    pub(super) middleware: Middleware,
+}
+
+/// The keys that `[proxy]` and `[[route]]` share. Where `false` can be written, it is the inner `None`.
+#[derive(Debug, Default)]
+pub(super) struct Middleware {
+    pub(super) request_headers: BTreeMap<String, Field>,
+    pub(super) response_headers: BTreeMap<String, Field>,
+    pub(super) security_headers: Option<bool>,
+    pub(super) cors: Option<Option<Cors>>,
+    pub(super) host_header: Option<HostHeader>,
+    pub(super) basic_auth: Option<BTreeMap<String, String>>,
+    pub(super) rate_limit: Option<Option<RateLimit>>,
+    pub(super) max_body: Option<u64>,
+    pub(super) max_headers: Option<u64>,
+    pub(super) latency: Option<Latency>,
+    pub(super) fail: Option<Option<Fail>>,
+    pub(super) compress: Option<bool>,
+    pub(super) access_log: Option<bool>,
 }

@@ -1,6 +1,6 @@
 //! One connection: a wish a line, an answer a line, in order. What only the loop can do is handed on to it.
 
-use std::{os::fd::AsFd, sync::Arc};
+use std::{os::fd::AsFd, sync::Arc, time::Duration};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ use crate::{
 
 /// No wish is longer.
 const LONGEST: u64 = 64 * 1024;
+/// So long a wait waits for the watcher to tell of the saves before it.
+const LOOK: Duration = Duration::from_secs(2);
 /// So much of the log is written at a time.
 const BATCH: usize = 1_000;
 
@@ -95,7 +97,8 @@ impl Connection {
     }
 
     async fn wait(&mut self, asked: &WaitAsk) -> Option<Result<Done, Refused>> {
-        (self.feeds.look)().await;
+        // A watcher that does not answer keeps nobody.
+        _ = tokio::time::timeout(LOOK, (self.feeds.look)()).await;
         let mut news = self.feeds.status.clone();
         loop {
             let status = news.borrow_and_update().clone();
@@ -242,7 +245,7 @@ async fn gone(reading: &mut BufReader<OwnedReadHalf>) {
             Ok(_) => return std::future::pending().await,
         }
         // It has said all that it will say, and listens. There is no event for the end of that.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -191,11 +191,12 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
         return text.line(0, "proxy off");
     }
     let port = proxy.listen.port;
+    let scheme = if proxy.tls { "https" } else { "http" };
     text.line(0, "proxy");
     let address = match &proxy.listen.host {
-        Some(host) if host.contains(':') => format!("http://[{host}]:{port}"),
-        Some(host) => format!("http://{host}:{port}"),
-        None => format!("http://localhost:{port} (127.0.0.1 and ::1)"),
+        Some(host) if host.contains(':') => format!("{scheme}://[{host}]:{port}"),
+        Some(host) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://localhost:{port} (127.0.0.1 and ::1)"),
     };
     let taken = match (proxy.listen.written, port) {
         (_, 0) => "; the system chooses the port",
@@ -234,6 +235,9 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     text.entry("record", record);
     if proxy.server_timing {
         text.entry("timing", "answers carry Server-Timing");
+    }
+    if plan.routes.is_empty() {
+        routes::describe_middleware(text, &proxy.middleware);
     }
 }
 

@@ -4,6 +4,7 @@
 mod command;
 mod describe;
 mod globs;
+mod middleware;
 mod route;
 mod script;
 mod subset;
@@ -19,6 +20,7 @@ pub use self::{
     command::{Command, Resolved, Vars},
     describe::{describe, time as show_time},
     globs::Globs,
+    middleware::{Cors, Fail, Field, HostHeader, Latency, Middleware, Origins, RateLimit},
     route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},
 };
 use crate::model::FilePath;
@@ -96,12 +98,16 @@ pub struct Proxy {
     pub waiting: Option<Duration>,
     /// Whether pages send what they write to the console.
     pub console: bool,
+    /// Whether it speaks HTTPS.
+    pub tls: bool,
     /// So many of the last requests are remembered for `/.devloop/`; 0: none.
     pub record: u16,
     /// Whether the first 64 KiB of their bodies are, too.
     pub record_bodies: bool,
     /// Whether answers say in `Server-Timing` where their time went.
     pub server_timing: bool,
+    /// What is done to requests and answers where no route leads.
+    pub middleware: Arc<Middleware>,
 }
 
 /// `reload`

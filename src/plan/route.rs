@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
+use super::Middleware;
+
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
@@ -13,6 +15,8 @@ pub struct Route {
     pub path: String,
     /// Where it leads.
     pub target: Target,
+    /// What is done to requests and answers on it.
+    pub middleware: Arc<Middleware>,
 }
 
 /// Where a route leads.
@@ -230,7 +234,7 @@ mod tests {
     fn route(host: Option<&str>, path: &str) -> Route {
         let host = host.map(|host| HostPattern::new(host).unwrap());
         let target = Target::Redirect { to: "/".to_owned(), status: 307 };
-        Route { host, path: path.to_owned(), target }
+        Route { host, path: path.to_owned(), target, middleware: Arc::default() }
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub(super) struct Source {
     tap: Option<Arc<Tap>>,
     attempt: u32,
     client: ClientSide,
+    /// How much more may be read.
+    room: Option<u64>,
     messages: Option<Messages>,
 }
 
@@ -92,6 +94,8 @@ enum Kept {
 enum ClientSide {
     Sending,
     Broken,
+    /// It sends more than it may.
+    TooMuch,
 }
 
 /// One attempt's view of an upload.
@@ -120,12 +124,15 @@ pub(super) enum UploadError {
     Client(hyper::Error),
     /// A newer attempt has taken over.
     Superseded,
+    /// It is longer than it may be.
+    TooLong,
 }
 
 impl fmt::Display for UploadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UploadError::Client(error) => write!(f, "the client broke off its request: {error}"),
+            UploadError::TooLong => f.write_str("the request is longer than it may be"),
             UploadError::Superseded => f.write_str("the request is being sent again"),
         }
     }
@@ -139,15 +146,20 @@ impl Upload {
         if body.is_empty() { Upload::Empty } else { Upload::Given(body) }
     }
 
-    /// Of a body that nothing has been read of; `tap`: where it is counted.
-    pub(super) fn new(incoming: Incoming, budget: &Arc<Budget>, tap: impl FnOnce() -> Option<Arc<Tap>>) -> Upload {
+    /// Of a body that nothing has been read of; `longest`: how long it may be; `tap`: where it is counted.
+    pub(super) fn new(
+        incoming: Incoming,
+        budget: &Arc<Budget>,
+        longest: Option<u64>,
+        tap: impl FnOnce() -> Option<Arc<Tap>>,
+    ) -> Upload {
         if incoming.is_end_stream() {
             return Upload::Empty;
         }
         let kept = Kept::All { pieces: Vec::new(), bytes: 0, trailers: None };
         let budget = Arc::clone(budget);
         let client = ClientSide::Sending;
-        let source = Source { incoming, kept, budget, tap: tap(), attempt: 0, client, messages: None };
+        let source = Source { incoming, kept, budget, tap: tap(), attempt: 0, client, messages: None, room: longest };
         Upload::Streamed(Arc::new(Mutex::new(source)))
     }
 
@@ -208,6 +220,14 @@ impl Upload {
         }
     }
 
+    /// Whether more of it came than may.
+    pub(super) fn is_too_long(&self) -> bool {
+        match self {
+            Upload::Empty | Upload::Given(_) => false,
+            Upload::Streamed(source) => lock(source).client == ClientSide::TooMuch,
+        }
+    }
+
     /// No further attempt will be made: nothing needs to be kept.
     pub(super) fn settle(&self) {
         if let Upload::Streamed(source) = self {
@@ -247,6 +267,15 @@ impl Source {
                 Poll::Ready(Some(Err(UploadError::Client(error))))
             }
             Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |piece| piece.len() as u64);
+                match self.room.map(|room| room.checked_sub(length)) {
+                    Some(None) => {
+                        self.client = ClientSide::TooMuch;
+                        return Poll::Ready(Some(Err(UploadError::TooLong)));
+                    }
+                    Some(room) => self.room = room,
+                    None => {}
+                }
                 if let Some(piece) = frame.data_ref() {
                     if let Some(messages) = &mut self.messages {
                         messages.feed(piece);

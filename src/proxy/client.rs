@@ -10,7 +10,12 @@ use std::{
 
 use tokio::{net::TcpStream, sync::OnceCell};
 
-use super::{lookout::Nth, peers::Peers, speech::Speech, wire::hung_up};
+use super::{
+    lookout::Nth,
+    peers::Peers,
+    speech::{Scheme, Speech},
+    wire::hung_up,
+};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -21,8 +26,9 @@ pub(super) struct Client {
     pub(super) local: SocketAddr,
     /// Its end.
     pub(super) peer: SocketAddr,
-    /// Which HTTP it speaks.
+    /// Which HTTP it speaks, and how.
     pub(super) speech: Speech,
+    pub(super) scheme: Scheme,
     pid: OnceCell<Option<u32>>,
     http_10: AtomicBool,
     has_asked: AtomicBool,
@@ -39,12 +45,18 @@ pub(super) enum Sight {
 
 impl Client {
     /// Of an accepted connection.
-    pub(super) fn new(stream: Arc<TcpStream>, local: SocketAddr, peer: SocketAddr, speech: Speech) -> Client {
+    pub(super) fn new(
+        stream: Arc<TcpStream>,
+        local: SocketAddr,
+        peer: SocketAddr,
+        (speech, scheme): (Speech, Scheme),
+    ) -> Client {
         Client {
             stream: Some(stream),
             local,
             peer,
             speech,
+            scheme,
             pid: OnceCell::new(),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
@@ -59,6 +71,7 @@ impl Client {
             local: none,
             peer: none,
             speech: Speech::Http1,
+            scheme: Scheme::Http,
             pid: OnceCell::new_with(Some(None)),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),

@@ -7,8 +7,10 @@ use std::{
 };
 
 use hyper::{
-    Method, Request, Response, Version,
+    HeaderMap, Method, Request, Response, Uri, Version,
     body::Incoming,
+    header,
+    http::uri::PathAndQuery,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -17,6 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
+use tokio_rustls::server::TlsStream;
 
 use super::{
     browser::{Asks, is_watched, take_console},
@@ -24,12 +27,14 @@ use super::{
     download::Answer,
     headers::{Local, MOST_HOPS, from_http2, hops, unsound},
     host::{Allowed, Name, Verdict, judge},
+    outgoing::Outgoing,
     own,
-    passage::{Way, refuse, take},
+    passage::{Way, redirect, refuse, take},
     records::Seen,
     refusal::Refusal,
     shared::{Known, Shared},
-    speech::{LARGEST_HEAD, Opening, Speech, listen},
+    speech::{LARGEST_HEAD, Opening, Scheme, Speech, listen},
+    tls::Gatehouse,
     wire::ClientIo,
 };
 use crate::plan::Reload;
@@ -58,21 +63,47 @@ impl fmt::Display for Drop {
 impl std::error::Error for Drop {}
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
+pub(super) async fn serve(shared: Arc<Shared>, gatehouse: Option<Gatehouse>, stream: TcpStream) {
     let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
     // Without it the connection works, only slower.
     let _ = stream.set_nodelay(true);
     shared.connections.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
-    let opening = tokio::select! {
-        opening = tokio::time::timeout(shared.limits.head, listen(&stream)) => opening.ok().flatten(),
-        () = shared.closing() => None,
-    };
-    if let Some(Opening { speech, early }) = opening {
-        let client = Arc::new(Client::new(Arc::clone(&stream), local, peer, speech));
-        converse(&shared, &client, ClientIo::new(stream, early)).await;
+    let client = |spoken| Arc::new(Client::new(Arc::clone(&stream), local, peer, spoken));
+    match open(&shared, gatehouse, &stream).await {
+        None => {}
+        Some(Opened::Plain(io, speech)) => converse(&shared, &client((speech, Scheme::Http)), io).await,
+        Some(Opened::Tls(io, speech)) => converse(&shared, &client((speech, Scheme::Https)), *io).await,
     }
     shared.connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// A connection on which HTTP can begin.
+enum Opened {
+    Plain(ClientIo, Speech),
+    Tls(Box<TlsStream<ClientIo>>, Speech),
+}
+
+/// Finds out what the client speaks, and shakes hands where that is TLS. None: it has left, it takes too long, or it
+/// speaks something else.
+async fn open(shared: &Shared, gatehouse: Option<Gatehouse>, stream: &Arc<TcpStream>) -> Option<Opened> {
+    let opened = async {
+        let (opening, early) = listen(stream).await?;
+        let io = ClientIo::new(Arc::clone(stream), early);
+        match (opening, gatehouse) {
+            (Opening::Plain(speech), _) => Some(Opened::Plain(io, speech)),
+            (Opening::Tls, Some(gatehouse)) => {
+                let (io, speech) = gatehouse.accept(io).await.ok()?;
+                Some(Opened::Tls(Box::new(io), speech))
+            }
+            // No HTTP can come of it; the answer is one that a person can read.
+            (Opening::Tls, None) => Some(Opened::Plain(io, Speech::Http1)),
+        }
+    };
+    tokio::select! {
+        opened = tokio::time::timeout(shared.limits.head, opened) => opened.ok().flatten(),
+        () = shared.closing() => None,
+    }
 }
 
 /// Answers what the client asks until one of the two has enough.
@@ -124,7 +155,7 @@ async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
     mut request: Request<Incoming>,
-) -> Result<Response<Seen>, Drop> {
+) -> Result<Response<Outgoing>, Drop> {
     let known = shared.known();
     if request.version() == Version::HTTP_2 {
         let (mut head, body) = request.into_parts();
@@ -135,6 +166,13 @@ async fn answer(
         Ok(named) => named,
         Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
     };
+    if shared.scheme == Scheme::Https && client.scheme == Scheme::Http {
+        let address = https(request.headers(), request.uri());
+        return own_answer(match *request.method() {
+            Method::GET | Method::HEAD => Some(redirect(&address, 308)),
+            _ => refuse(&shared, &Refusal::Plain(address), request.headers(), None),
+        });
+    }
     if request.uri().path() == CONSOLE {
         let (head, body) = request.into_parts();
         let taken = take_console(&shared, &head.method, &head.uri, &head.headers, body).await;
@@ -168,9 +206,16 @@ async fn answer(
     take(&shared, &client, way, request).await.ok_or(Drop)
 }
 
+/// The same address in HTTPS, which the same port speaks.
+fn https(headers: &HeaderMap, uri: &Uri) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    format!("https://{host}{target}")
+}
+
 /// An answer of devloop's own: nobody keeps a record of it.
-fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Seen>, Drop> {
-    response.map(|response| response.map(Seen::unrecorded)).ok_or(Drop)
+fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Outgoing>, Drop> {
+    response.map(|response| response.map(|answer| Outgoing::new(Seen::unrecorded(answer)))).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.

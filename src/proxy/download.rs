@@ -128,6 +128,8 @@ pub(super) enum BrokenOff {
     Swap,
     /// The file could not be read to its end.
     File(std::io::Error),
+    /// It could not be compressed.
+    Packing(std::io::Error),
 }
 
 impl fmt::Display for BrokenOff {
@@ -136,6 +138,7 @@ impl fmt::Display for BrokenOff {
             BrokenOff::Program(error) => write!(f, "the program broke off its answer: {error}"),
             BrokenOff::Coding(error) => write!(f, "the program's page cannot be decoded: {error}"),
             BrokenOff::File(error) => write!(f, "the file could not be read to its end: {error}"),
+            BrokenOff::Packing(error) => write!(f, "the answer could not be compressed: {error}"),
             BrokenOff::Swap => f.write_str("the program was replaced in the middle of an event"),
         }
     }
@@ -145,7 +148,7 @@ impl std::error::Error for BrokenOff {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             BrokenOff::Program(error) => Some(error),
-            BrokenOff::File(error) | BrokenOff::Coding(error) => Some(error),
+            BrokenOff::File(error) | BrokenOff::Coding(error) | BrokenOff::Packing(error) => Some(error),
             BrokenOff::Swap => None,
         }
     }

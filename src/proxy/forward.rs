@@ -31,7 +31,7 @@ use super::{
         FORWARDED_PROTO, Local, Upgrade, for_client, for_upgraded_client, in_background, is_grpc, is_of, poolable,
         replayable, to_http2,
     },
-    instance::draining,
+    instance::{Instance, draining},
     queue::Permit,
     records::Trail,
     refusal::Refusal,
@@ -62,6 +62,8 @@ pub(super) struct Journey {
     pub(super) upgrade: (Upgrade, Option<OnUpgrade>),
     /// How the client named this machine.
     pub(super) local: Local,
+    /// What the program gets for `Host`.
+    pub(super) naming: Naming,
     /// Who sent it.
     pub(super) client: Arc<Client>,
     /// Whether its answer may be a page for devloop's tag.
@@ -76,6 +78,15 @@ pub(super) struct Journey {
     pub(super) held: Option<Duration>,
     /// What it leaves behind.
     pub(super) trail: Trail,
+}
+
+/// What stands in `Host`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// What is in the head.
+    AsItIs,
+    /// The address of the instance.
+    Instance,
 }
 
 /// How it ended: with a program's answer, or without.
@@ -170,7 +181,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 continue;
             }
         };
-        let sent = match request(journey, speech) {
+        let sent = match request(journey, &admission.instance, speech) {
             Some(request) => {
                 let sending = send(shared, &mut upstream, request, permit.map(|permit| (permit, released)));
                 if is_call {
@@ -195,6 +206,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
                 }
                 return deliver(shared, journey, response, Lease::new(admission, upstream, slot));
             }
+            _ if journey.upload.is_too_long() => return Err(Unanswered::Refused(Refusal::BodyTooLong)),
             _ if journey.upload.client_broke_off() => return Err(Unanswered::Left),
             Sent::Begun(why) => {
                 let why = format!("its answer had begun, so the request is not sent again ({why})");
@@ -306,8 +318,13 @@ async fn way(shared: &Shared, admission: &Admission, speech: Speech, reuse: Reus
 }
 
 /// The request for one attempt; none if its body cannot be sent again.
-fn request(journey: &Journey, speech: Speech) -> Option<Request<super::body::UploadBody>> {
+fn request(journey: &Journey, instance: &Instance, speech: Speech) -> Option<Request<super::body::UploadBody>> {
     let mut head = journey.head.clone();
+    if journey.naming == Naming::Instance
+        && let Some(host) = instance.pool.host()
+    {
+        head.headers.insert(header::HOST, host);
+    }
     if speech == Speech::Http2 {
         to_http2(&mut head);
     }

@@ -11,6 +11,8 @@ use hyper::{
     },
 };
 
+use super::speech::Scheme;
+
 /// Counts how often a request has passed a devloop.
 pub(super) const HOPS: HeaderName = HeaderName::from_static("x-devloop-hops");
 /// Where the time of an answer went.
@@ -38,6 +40,8 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(super) struct Origin<'a> {
     /// The client.
     pub(super) peer: IpAddr,
+    /// How it spoke.
+    pub(super) scheme: Scheme,
     /// The port it connected to.
     pub(super) port: u16,
     /// Host as the client named it, with its port.
@@ -141,7 +145,7 @@ pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: Origin
         Upgrade::Other(protocol) => allow_upgrade(headers, protocol.clone()),
     }
     headers.insert(FORWARDED_FOR, text(&origin.peer.to_canonical().to_string()));
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(origin.scheme.name()));
     headers.insert(FORWARDED_HOST, origin.host.clone());
     headers.insert(FORWARDED_PORT, HeaderValue::from(origin.port));
     headers.insert(HOPS, HeaderValue::from(hops));
@@ -288,8 +292,12 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Whether `Content-Type` is this media type.
 pub(super) fn is_of(headers: &HeaderMap, wanted: &str) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    media_type(value).eq_ignore_ascii_case(wanted.as_bytes())
+    media_type_of(headers).eq_ignore_ascii_case(wanted.as_bytes())
+}
+
+/// The media type in `Content-Type`, without parameters; empty if there is none.
+pub(super) fn media_type_of(headers: &HeaderMap) -> &[u8] {
+    media_type(headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes))
 }
 
 fn media_type(value: &[u8]) -> &[u8] {
@@ -319,7 +327,11 @@ mod tests {
         let mut headers = map(fields);
         let asked = upgrade(&headers);
         let host = HeaderValue::from_static("localhost:3000");
-        for_app(&mut headers, &asked, Origin { peer: [127, 0, 0, 1].into(), port: 3000, host: &host });
+        for_app(
+            &mut headers,
+            &asked,
+            Origin { peer: [127, 0, 0, 1].into(), scheme: Scheme::Http, port: 3000, host: &host },
+        );
         headers
     }
 

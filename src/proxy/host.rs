@@ -90,6 +90,11 @@ pub(super) fn judge(version: Version, uri: &Uri, headers: &HeaderMap, allowed: A
     allow(named.map_or(Name::Unnamed, |(name, _)| name), allowed)
 }
 
+/// Whether a name without port, as a client of TLS gives it, is answered.
+pub(super) fn is_allowed(name: &str, allowed: Allowed<'_>) -> bool {
+    parse(name.as_bytes()).is_some_and(|(name, _)| matches!(allow(name, allowed), Verdict::Allowed(_)))
+}
+
 fn allow(name: Name, allowed: Allowed<'_>) -> Verdict {
     let ours = name.is_loopback()
         || match &name {
@@ -108,7 +113,7 @@ fn covers(host: &str, name: &str) -> bool {
 }
 
 /// Name and port of `host`, `host:port`, `[v6]` or `[v6]:port`; none if it is nothing of these.
-fn parse(field: &[u8]) -> Option<(Name, Option<u16>)> {
+pub(super) fn parse(field: &[u8]) -> Option<(Name, Option<u16>)> {
     let text = std::str::from_utf8(field).ok()?.trim_matches([' ', '\t']);
     if let Some(rest) = text.strip_prefix('[') {
         let (inside, rest) = rest.split_once(']')?;

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{connection::serve, host::Reach, shared::Shared};
+use super::{connection::serve, host::Reach, shared::Shared, tls::Gatehouse};
 use crate::{
     error::Problem,
     plan::Listen,
@@ -133,13 +133,13 @@ fn owner(port: u16) -> String {
 }
 
 /// Accepts and serves until the proxy closes, then for a while longer.
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, gatehouse: Option<Gatehouse>) {
     let mut connections = JoinSet::new();
     let mut closing = std::pin::pin!(shared.closing());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(Arc::clone(&shared), stream))),
+                Ok((stream, _)) => drop(connections.spawn(serve(Arc::clone(&shared), gatehouse.clone(), stream))),
                 Err(_) => tokio::time::sleep(BREATHER).await,
             },
             Some(_) = connections.join_next() => {}

@@ -1,7 +1,8 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
-//! A request's way: `listener` accepts, `speech` hears what is spoken, `connection` checks (`host`, `headers`, `own`),
-//! `passage` takes it along its route (`route`, `rules`, `files`), `desk` lets in or holds (`gate`, `queue`, `admission`),
+//! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
+//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or
+//! holds (`gate`, `queue`, `admission`),
 //! `forward` sends and repeats (`instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
 //! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
 //! (`refusal`, `pages`, `events`). `records` remembers what went through.
@@ -12,11 +13,14 @@ mod connection;
 mod listener;
 mod shared;
 mod speech;
+mod tls;
 
 mod headers;
 mod host;
 
 mod files;
+mod outgoing;
+mod pack;
 mod passage;
 mod route;
 mod rules;
@@ -65,10 +69,13 @@ use tokio::task::JoinSet;
 
 pub use self::browser::Lines;
 pub use self::settings::{
-    Browser, Caller, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute, ServiceStats,
-    Settings, Since, Stats, WaitsFor,
+    Browser, Caller, Certify, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute,
+    ServiceStats, Settings, Since, Stats, Tell, Told, WaitsFor,
 };
-use self::shared::{Life, Shared};
+use self::{
+    shared::{Life, Shared},
+    tls::Gatehouse,
+};
 use crate::{error::Problem, model::RunId, plan::Protocol};
 
 /// How long an idle connection that a program has closed may go unnoticed.
@@ -95,11 +102,14 @@ impl Proxy {
     /// machine.
     pub async fn start(settings: Settings, feeds: Feeds) -> Result<Proxy, Problem> {
         let bound = listener::bind(&settings.listen).await?;
+        let certify = settings.tls.clone();
         let shared = Arc::new(Shared::new(settings, feeds, bound.reach));
+        let gatehouse = certify.map(|certify| Gatehouse::new(certify, Arc::clone(&shared))).transpose();
+        let gatehouse = gatehouse.map_err(|error| Problem::new("cannot speak HTTPS").caused_by(error))?;
         let addresses = bound.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let mut tasks = JoinSet::new();
         for listener in bound.listeners {
-            tasks.spawn(listener::accept(listener, Arc::clone(&shared)));
+            tasks.spawn(listener::accept(listener, Arc::clone(&shared), gatehouse.clone()));
         }
         tasks.spawn(sweep(Arc::clone(&shared)));
         Ok(Proxy { shared, addresses, notes: bound.notes, tasks: Mutex::new(tasks) })

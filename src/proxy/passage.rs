@@ -21,12 +21,13 @@ use super::{
     download::Answer,
     events::key,
     files::{self, Wanted},
-    forward::{Journey, Unanswered, forward},
+    forward::{Journey, Naming, Unanswered, forward},
     headers::{self, Local, Origin, REASON, Upgrade, for_app, origin_form},
+    outgoing::{self, Outgoing},
     records::Seen,
     refusal::{Refusal, Setting},
     route::Lane,
-    rules::redirect::location,
+    rules::{Entry, Ruleset, cors::collapse, redirect::location},
     settings::Recording,
     shared::Shared,
 };
@@ -45,23 +46,88 @@ pub(super) struct Way<'a> {
     pub(super) patience: Option<Duration>,
 }
 
-/// Takes a request along its route. None: the connection is to be dropped without an answer.
+/// Takes a request along its route, as its rules say. None: the connection is to be dropped without an answer.
 pub(super) async fn take(
     shared: &Arc<Shared>,
     client: &Arc<Client>,
     way: Way<'_>,
+    request: Request<Incoming>,
+) -> Option<Response<Outgoing>> {
+    let rules = way.lane.rules.as_ref().filter(|rules| rules.holds_for(request.uri().path()));
+    let Some(rules) = rules else {
+        return along(shared, client, way, None, request).await.map(|response| response.map(Outgoing::new));
+    };
+    let came = shared.clock.now();
+    let mut asked = rules.ask(&request, way.local);
+    let entry = rules.enter(&request, client.peer.ip(), came);
+    let mut response = enter(shared, client, way, rules, entry, request).await?;
+    let (coding, overruled) = rules.change_answer(&asked, &mut response);
+    if let Some(overruled) = overruled {
+        way.lane.warn(&shared.tell, || overruled, "leave it to one of them");
+    }
+    let status = response.status();
+    let (clock, tell) = (shared.clock, Arc::clone(&shared.tell));
+    let entry = asked.entry.take().map(|asked| outgoing::Entry { asked, status, came, clock, tell, bytes: 0 });
+    Some(Outgoing::of(response, coding, entry))
+}
+
+/// What came of asking to be let in.
+async fn enter(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    way: Way<'_>,
+    rules: &Ruleset,
+    entry: Entry,
+    request: Request<Incoming>,
+) -> Option<Response<Seen>> {
+    let refusal = match entry {
+        Entry::After(wait) => {
+            pause(wait).await;
+            return along(shared, client, way, Some(rules), request).await;
+        }
+        Entry::FailsAfter(wait, refusal) => {
+            pause(wait).await;
+            refusal
+        }
+        Entry::Refused(refusal) => refusal,
+        Entry::Preflight(head) => return Some(preflight(head).map(Seen::unrecorded)),
+    };
+    refuse(shared, &refusal, request.headers(), None).map(|response| response.map(Seen::unrecorded))
+}
+
+async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+fn preflight(head: HeaderMap) -> Response<Answer> {
+    let mut response = Response::new(Answer::Own(None));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = head;
+    response.headers_mut().insert(REASON, HeaderValue::from_static("cors"));
+    response
+}
+
+/// To whatever its route leads to.
+async fn along(
+    shared: &Arc<Shared>,
+    client: &Arc<Client>,
+    way: Way<'_>,
+    rules: Option<&Ruleset>,
     request: Request<Incoming>,
 ) -> Option<Response<Seen>> {
     let (route, desk) = (&way.lane.route, way.lane.desk.as_ref());
     let refused = |refusal: Refusal| refuse(shared, &refusal, request.headers(), desk);
     let answered = match (&route.target, desk) {
         (Target::Service { prefix: Prefix::Kept, .. }, Some(desk)) => {
-            return pass(shared, client, desk, way, request, None).await;
+            return pass(shared, client, desk, way, rules, request, None).await;
         }
         (Target::Service { prefix: Prefix::Stripped, .. }, Some(desk)) => match below(request.uri(), &route.path) {
             Ok(rest) => {
                 let rest = rest.to_owned();
-                return pass(shared, client, desk, way, request, Some(Cut { prefix: &route.path, rest })).await;
+                let cut = Cut { prefix: &route.path, rest };
+                return pass(shared, client, desk, way, rules, request, Some(cut)).await;
             }
             Err(refusal) => refused(refusal),
         },
@@ -99,6 +165,7 @@ async fn pass(
     client: &Arc<Client>,
     desk: &Arc<Desk>,
     way: Way<'_>,
+    rules: Option<&Ruleset>,
     mut request: Request<Incoming>,
     cut: Option<Cut<'_>>,
 ) -> Option<Response<Seen>> {
@@ -112,14 +179,31 @@ async fn pass(
     if let Some(cut) = cut {
         cut_off(&mut head, &cut);
     }
+    if let Some(rules) = rules {
+        rules.change_request(&mut head);
+    }
     let came = shared.clock.now();
     let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
     let assets = shared.assets.borrow().newest();
-    let upload = Upload::new(body, &shared.budget, || trail.tap());
+    let upload = Upload::new(body, &shared.budget, rules.and_then(Ruleset::longest_body), || trail.tap());
+    let naming = if rules.is_some_and(Ruleset::names_upstream) { Naming::Instance } else { Naming::AsItIs };
     let (upgrade, asks) = ((asked, client_side), way.asks);
     let (local, client, patience) = (way.local, Arc::clone(client), way.patience);
-    let mut journey =
-        Journey { head, came_in, upload, upgrade, local, client, came, held: None, trail, asks, patience, assets };
+    let mut journey = Journey {
+        head,
+        came_in,
+        upload,
+        upgrade,
+        local,
+        naming,
+        client,
+        came,
+        held: None,
+        trail,
+        asks,
+        patience,
+        assets,
+    };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,
@@ -133,6 +217,19 @@ async fn pass(
         trail.unanswered(shared.clock, head.headers);
         return None;
     };
+    if !rules.is_some_and(Ruleset::shares)
+        && let Some([first, second]) = collapse(response.headers_mut())
+    {
+        let text = || {
+            format!(
+                "service {} sets `Access-Control-Allow-Origin` twice, to `{first}` and to `{second}`: `{first}` was passed on",
+                desk.name
+            )
+        };
+        let hint =
+            "two places in the program set it; browsers refuse that. `cors = true` in dev.toml can answer instead";
+        way.lane.warn(&shared.tell, text, hint);
+    }
     if way.server_timing {
         headers::time(response.headers_mut(), held, shared.clock.now().since(came));
     }
@@ -149,7 +246,11 @@ fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
         HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
     });
     let host = host.clone();
-    for_app(&mut head.headers, asked, Origin { peer: client.peer.ip(), port: client.local.port(), host: &host });
+    for_app(
+        &mut head.headers,
+        asked,
+        Origin { peer: client.peer.ip(), scheme: client.scheme, port: client.local.port(), host: &host },
+    );
     head.version = Version::HTTP_11;
 }
 
@@ -167,7 +268,8 @@ fn cut_off(head: &mut Parts, cut: &Cut<'_>) {
     }
 }
 
-fn redirect(to: &str, status: u16) -> Response<Answer> {
+/// Leads the client elsewhere.
+pub(super) fn redirect(to: &str, status: u16) -> Response<Answer> {
     let mut response = Response::new(Answer::Own(None));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
     if let Ok(to) = HeaderValue::from_bytes(to.as_bytes()) {

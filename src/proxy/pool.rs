@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::{http1, http2};
+use hyper::{
+    client::conn::{http1, http2},
+    header::HeaderValue,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
@@ -74,6 +77,12 @@ impl Pool {
         if kept.len() < MOST_IDLE && upstream.can_be_kept() {
             kept.push(upstream);
         }
+    }
+
+    /// Its address as `Host` names it.
+    pub(super) fn host(&self) -> Option<HeaderValue> {
+        let addr = self.addrs.get(self.good.load(Ordering::Relaxed))?;
+        HeaderValue::from_str(&addr.to_string()).ok()
     }
 
     /// How many bytes have been sent over all connections so far.

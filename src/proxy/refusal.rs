@@ -1,7 +1,7 @@
 //! The answers devloop gives itself instead of a program's: which status, which words, in which form. Pure, apart from
 //! the final response.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::{
@@ -45,6 +45,8 @@ pub(super) enum Refusal {
     Replaced,
     /// A host that is not ours, and the hosts that are.
     Foreign(String, Vec<String>),
+    /// It was sent in the clear to a port that speaks HTTPS: the address to use.
+    Plain(String),
     /// The request is malformed; how.
     Malformed(&'static str),
     /// Its head has too many fields.
@@ -62,6 +64,18 @@ pub(super) enum Refusal {
     },
     /// No such file in the folder of a route; why.
     NoFile(String),
+    /// The origin is not one that `cors` allows.
+    Origin(String),
+    /// More requests than `rate_limit` allows; how long to wait.
+    TooFast(Duration),
+    /// No name and password that `basic_auth` knows.
+    NotLetIn,
+    /// The body is longer than `max_body`.
+    BodyTooLong,
+    /// The head is larger than `max_headers`: this many bytes.
+    HeadTooLarge(u64),
+    /// `fail` has chosen it, for this status.
+    MadeToFail(u16),
     /// `CONNECT`
     Connect,
     /// devloop is ending.
@@ -112,9 +126,15 @@ impl Refusal {
             Refusal::Limit(_) | Refusal::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Refused(_) | Refusal::Died(_) | Refusal::Garbled(_) | Refusal::Reset(_) => StatusCode::BAD_GATEWAY,
             Refusal::Foreign(..) | Refusal::Forbidden => StatusCode::FORBIDDEN,
-            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::Plain(_) | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
             Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
+            Refusal::Origin(_) => StatusCode::FORBIDDEN,
+            Refusal::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::NotLetIn => StatusCode::UNAUTHORIZED,
+            Refusal::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::MadeToFail(status) => StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
             Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => {
                 StatusCode::NOT_FOUND
             }
@@ -128,6 +148,7 @@ impl Refusal {
         const DEADLINE_EXCEEDED: u16 = 4;
         const PERMISSION_DENIED: u16 = 7;
         const RESOURCE_EXHAUSTED: u16 = 8;
+        const UNAUTHENTICATED: u16 = 16;
         const UNIMPLEMENTED: u16 = 12;
         const INTERNAL: u16 = 13;
         match self {
@@ -136,12 +157,17 @@ impl Refusal {
             }
             Refusal::Replaced | Refusal::Refused(_) | Refusal::Died(_) | Refusal::Limit(_) => UNAVAILABLE,
             Refusal::Deadline(_) => DEADLINE_EXCEEDED,
-            Refusal::Foreign(..) | Refusal::Forbidden => PERMISSION_DENIED,
+            Refusal::Foreign(..) | Refusal::Forbidden | Refusal::Origin(_) => PERMISSION_DENIED,
+            Refusal::NotLetIn => UNAUTHENTICATED,
+            Refusal::TooFast(_) | Refusal::BodyTooLong | Refusal::HeadTooLarge(_) => RESOURCE_EXHAUSTED,
+            Refusal::MadeToFail(_) => UNAVAILABLE,
             Refusal::NoService | Refusal::NoRoute { .. } | Refusal::NoFile(_) | Refusal::Unknown => UNIMPLEMENTED,
             Refusal::Reset(h2::Reason::CANCEL) => CANCELLED,
             Refusal::Reset(h2::Reason::ENHANCE_YOUR_CALM) | Refusal::TooManyFields => RESOURCE_EXHAUSTED,
             Refusal::Reset(h2::Reason::INADEQUATE_SECURITY) => PERMISSION_DENIED,
-            Refusal::Reset(_) | Refusal::Garbled(_) | Refusal::Malformed(_) | Refusal::Loop => INTERNAL,
+            Refusal::Reset(_) | Refusal::Garbled(_) | Refusal::Plain(_) | Refusal::Malformed(_) | Refusal::Loop => {
+                INTERNAL
+            }
             Refusal::Connect | Refusal::Method | Refusal::PostOnly => INTERNAL,
         }
     }
@@ -158,9 +184,16 @@ impl Refusal {
             Refusal::Died(_) => "upstream-died",
             Refusal::Garbled(_) | Refusal::Reset(_) => "bad-gateway",
             Refusal::Foreign(..) => "host-not-allowed",
+            Refusal::Plain(_) => "https-only",
             Refusal::Malformed(_) => "bad-request",
             Refusal::TooManyFields => "head-too-large",
             Refusal::Loop => "loop",
+            Refusal::Origin(_) => "origin-not-allowed",
+            Refusal::TooFast(_) => "rate-limit",
+            Refusal::NotLetIn => "not-let-in",
+            Refusal::BodyTooLong => "body-too-long",
+            Refusal::HeadTooLarge(_) => "head-too-large",
+            Refusal::MadeToFail(_) => "made-to-fail",
             Refusal::NoService => "no-service",
             Refusal::NoRoute { .. } => "no-route",
             Refusal::NoFile(_) => "no-file",
@@ -197,10 +230,20 @@ impl Refusal {
                 Report::new(format!("the program gave the request up: it reset its stream ({})", reason.description()))
             }
             Refusal::Foreign(host, known) => foreign(host, known),
+            Refusal::Plain(address) => Report::new("this port speaks HTTPS").hint(format!("use {address}")),
             Refusal::Malformed(how) => Report::new(format!("malformed request: {how}")),
             Refusal::TooManyFields => Report::new("the request has more than 100 header fields"),
             Refusal::Loop => Report::new("this request goes round in a circle: it has passed devloop five times")
                 .hint("does the program proxy to devloop's own port?"),
+            Refusal::Origin(origin) => Report::new(format!("pages of `{origin}` may not read this"))
+                .hint("`cors` in dev.toml says whose pages may; `origins` lists them"),
+            Refusal::TooFast(wait) => Report::new("too many requests")
+                .hint(format!("`rate_limit` in dev.toml allows the next one in {:.1} s", wait.as_secs_f64())),
+            Refusal::NotLetIn => Report::new("a name and a password are needed here"),
+            Refusal::BodyTooLong => Report::new("the request is too long").hint("`max_body` in dev.toml is the limit"),
+            Refusal::HeadTooLarge(most) => Report::new("the head of the request is too large")
+                .hint(format!("`max_headers` in dev.toml allows {most} bytes")),
+            Refusal::MadeToFail(_) => Report::new("this request was made to fail, because `fail` in dev.toml says so"),
             Refusal::NoService => Report::new("no service of this project has a port"),
             Refusal::NoRoute { asked, known } => {
                 let report = Report::new(format!("no route leads to `{asked}`"));
@@ -253,6 +296,13 @@ impl Refusal {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Refusal::PostOnly => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
+            Refusal::TooFast(wait) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+            }
+            Refusal::NotLetIn => {
+                let scheme = HeaderValue::from_static("Basic realm=\"devloop\", charset=\"UTF-8\"");
+                headers.insert(header::WWW_AUTHENTICATE, scheme);
+            }
             Refusal::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Refusal::Connect => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
             _ => {}

@@ -1,12 +1,16 @@
 //! Which way a request takes: a route of dev.toml; where there are none, the service that its host names.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     desk::Desk,
     host::Name,
     refusal::Refusal,
-    settings::{Rules, ServiceRoute},
+    rules::Ruleset,
+    settings::{Rules, ServiceRoute, Tell, Told},
 };
 use crate::plan::{Prefix, Route, Target, find_route};
 
@@ -17,6 +21,24 @@ pub(super) struct Lane {
     pub(super) route: Arc<Route>,
     /// The gate of the service it leads to.
     pub(super) desk: Option<Arc<Desk>>,
+    /// What is done to requests and answers on it; none: nothing.
+    pub(super) rules: Option<Ruleset>,
+    /// Something that looks wrong has been told.
+    warned: AtomicBool,
+}
+
+impl Lane {
+    fn new(route: Arc<Route>, desk: Option<Arc<Desk>>) -> Arc<Lane> {
+        let rules = Ruleset::new(&route);
+        Arc::new(Lane { route, desk, rules, warned: AtomicBool::new(false) })
+    }
+
+    /// Tells that something looks wrong, once.
+    pub(super) fn warn(&self, tell: &Tell, text: impl FnOnce() -> String, hint: &str) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tell(Told::Note { text: text(), hint: hint.to_owned() });
+        }
+    }
 }
 
 /// All ways that there are.
@@ -35,8 +57,9 @@ impl Lanes {
         if rules.routes.is_empty() {
             let lane = |service: &ServiceRoute| {
                 let target = Target::Service { name: Arc::clone(&service.name), prefix: Prefix::Kept };
-                let route = Arc::new(Route { host: None, path: String::new(), target });
-                (service.clone(), Arc::new(Lane { route, desk: desk_of(&service.name) }))
+                let middleware = Arc::clone(&rules.middleware);
+                let route = Arc::new(Route { host: None, path: String::new(), target, middleware });
+                (service.clone(), Lane::new(route, desk_of(&service.name)))
             };
             return Lanes::Implied(rules.services.iter().filter(|service| service.has_port).map(lane).collect());
         }
@@ -45,7 +68,7 @@ impl Lanes {
                 Target::Service { name, .. } => desk_of(name),
                 Target::Redirect { .. } | Target::Files(_) => None,
             };
-            Arc::new(Lane { route: Arc::clone(route), desk })
+            Lane::new(Arc::clone(route), desk)
         };
         Lanes::Written(rules.routes.iter().map(lane).collect())
     }
@@ -120,8 +143,8 @@ mod tests {
         let to = |name: &str| Target::Service { name: name.into(), prefix: Prefix::Kept };
         let host = HostPattern::new("*.localhost");
         let routes = vec![
-            Route { host: None, path: "/api".to_owned(), target: to("api") },
-            Route { host, path: String::new(), target: to("web") },
+            Route { host: None, path: "/api".to_owned(), target: to("api"), middleware: Arc::default() },
+            Route { host, path: String::new(), target: to("web"), middleware: Arc::default() },
         ];
         let known = lanes(&[("web", true), ("api", true)], routes);
         assert_eq!(service_at(&known, "localhost", "/api/x").as_deref(), Some("api"));

@@ -1,13 +1,14 @@
 //! What the proxy is told from outside: where to listen, whom to answer, how long to hold. No behaviour.
 
-use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
+use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
 use super::browser::Lines;
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Reload, Route},
+    plan::{Listen, Middleware, Reload, Route},
 };
 
 /// Everything the proxy needs to start.
@@ -23,6 +24,21 @@ pub struct Settings {
     pub token: String,
     /// Bounds; `Limits::default()` outside of tests.
     pub limits: Limits,
+    /// Speaks HTTPS, with these certificates. Fixed for its life.
+    pub tls: Option<Certify>,
+}
+
+/// Gives the certificate for a name, or the one for clients that name nobody; none if there cannot be one.
+#[derive(Clone)]
+pub struct Certify(pub Arc<ForName>);
+
+/// From a name to its certificate.
+pub type ForName = dyn Fn(Option<&str>) -> Option<Arc<CertifiedKey>> + Send + Sync;
+
+impl fmt::Debug for Certify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certify")
+    }
 }
 
 /// What dev.toml may change while the proxy runs.
@@ -38,6 +54,8 @@ pub struct Rules {
     pub browser: Browser,
     /// Where requests go; none: `NAME.localhost` to service `NAME`, the rest to the first one that has a port.
     pub routes: Vec<Arc<Route>>,
+    /// What is done to requests and answers where there are no routes.
+    pub middleware: Arc<Middleware>,
     /// What is remembered of requests.
     pub recording: Recording,
     /// Whether answers say in `Server-Timing` where their time went.
@@ -157,6 +175,8 @@ pub struct Feeds {
     pub lines: Lines,
     /// Where goes what pages write to their console. Called from the proxy's tasks: must not block.
     pub hear: Hear,
+    /// Hears what people should know. Called from the proxy's tasks: must be quick and must not block.
+    pub tell: Tell,
     /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
     pub waits_for: WaitsFor,
     /// What happened lately, for the page.
@@ -196,6 +216,23 @@ pub type Numbers = Arc<dyn Fn(&Stats) -> String + Send + Sync>;
 
 /// Resolves when every file event that the OS had before the call has had its effect on the gates.
 pub type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Takes what the proxy has to say.
+pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+
+/// What the proxy has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A request is over: the line that `access_log` asked for.
+    Request(String),
+    /// Something looks wrong, and what to do about it. Told once for a route.
+    Note {
+        /// What.
+        text: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
 
 /// Tells who the process with this id is to the gate of the service with this name.
 pub type WaitsFor = Arc<dyn Fn(u32, &str) -> Caller + Send + Sync>;

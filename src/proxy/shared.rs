@@ -21,8 +21,9 @@ use super::{
     records::{Records, replay::Armed},
     route::Lanes,
     settings::{
-        Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, WaitsFor,
+        Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
     },
+    speech::Scheme,
 };
 use crate::{
     core::gate::Gates,
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) token: String,
     pub(super) limits: Limits,
     pub(super) reach: Reach,
+    /// What clients are to speak.
+    pub(super) scheme: Scheme,
     pub(super) clock: Clock,
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
@@ -54,6 +57,7 @@ pub(super) struct Shared {
     pub(super) allowance: Allowance,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
+    pub(super) tell: Tell,
     pub(super) since: Since,
     pub(super) numbers: Numbers,
     pub(super) peers: Peers,
@@ -90,6 +94,7 @@ impl Shared {
             token: settings.token,
             limits,
             reach,
+            scheme: if settings.tls.is_some() { Scheme::Https } else { Scheme::Http },
             clock: Clock::start(),
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,
@@ -100,6 +105,7 @@ impl Shared {
             allowance: Allowance::default(),
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
+            tell: feeds.tell,
             since: feeds.since,
             numbers: feeds.numbers,
             peers: Peers::start(),

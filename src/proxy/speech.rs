@@ -12,6 +12,8 @@ use crate::plan::Protocol;
 /// What every HTTP/2 client says first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The type of the first record of TLS (RFC 8446 section 5.1); no method of HTTP begins with it.
+const HANDSHAKE: u8 = 0x16;
 /// The largest head of a message, in bytes.
 pub(super) const LARGEST_HEAD: u32 = 64 * 1024;
 
@@ -24,17 +26,36 @@ pub(super) enum Speech {
     Http2,
 }
 
-/// What a client's connection begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Opening {
-    /// What it speaks.
-    pub(super) speech: Speech,
-    /// What was read to know that.
-    pub(super) early: Bytes,
+/// Whether it is spoken inside TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// It is not.
+    Http,
+    /// It is.
+    Https,
 }
 
-/// Reads until it is clear what the client speaks. None: it has left without a word.
-pub(super) async fn listen(stream: &TcpStream) -> Option<Opening> {
+impl Scheme {
+    /// As in addresses.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// What a client's connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// HTTP in the clear.
+    Plain(Speech),
+    /// The handshake of TLS: what comes after that is not known yet.
+    Tls,
+}
+
+/// Reads until it is clear what the client speaks; with what was read for that. None: it has left without a word.
+pub(super) async fn listen(stream: &TcpStream) -> Option<(Opening, Bytes)> {
     let mut early = [0; PREFACE.len()];
     let mut count = 0;
     loop {
@@ -42,23 +63,26 @@ pub(super) async fn listen(stream: &TcpStream) -> Option<Opening> {
         match stream.try_read(&mut early[count..]) {
             Ok(0) if count == 0 => return None,
             // The beginning of a preface and nothing more: whoever reads on says what is wrong with it.
-            Ok(0) => return Some(Opening { speech: Speech::Http1, early: Bytes::copy_from_slice(&early[..count]) }),
+            Ok(0) => return Some((Opening::Plain(Speech::Http1), Bytes::copy_from_slice(&early[..count]))),
             Ok(more) => count += more,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(_) => return None,
         }
-        if let Some(speech) = recognise(&early[..count]) {
-            return Some(Opening { speech, early: Bytes::copy_from_slice(&early[..count]) });
+        if let Some(opening) = recognise(&early[..count]) {
+            return Some((opening, Bytes::copy_from_slice(&early[..count])));
         }
     }
 }
 
 /// None: more bytes are needed to tell.
-fn recognise(early: &[u8]) -> Option<Speech> {
-    if !PREFACE.starts_with(early) {
-        return Some(Speech::Http1);
+fn recognise(early: &[u8]) -> Option<Opening> {
+    if early.first() == Some(&HANDSHAKE) {
+        return Some(Opening::Tls);
     }
-    (early.len() == PREFACE.len()).then_some(Speech::Http2)
+    if !PREFACE.starts_with(early) {
+        return Some(Opening::Plain(Speech::Http1));
+    }
+    (early.len() == PREFACE.len()).then_some(Opening::Plain(Speech::Http2))
 }
 
 /// What a request is to be sent in. A service can say that it wants HTTP/2; gRPC does not exist without it; what wants to
@@ -85,9 +109,10 @@ mod tests {
         for cut in 1..PREFACE.len() {
             assert_eq!(recognise(&PREFACE[..cut]), None, "{cut}");
         }
-        assert_eq!(recognise(PREFACE), Some(Speech::Http2));
+        assert_eq!(recognise(PREFACE), Some(Opening::Plain(Speech::Http2)));
+        assert_eq!(recognise(&[0x16, 3, 1]), Some(Opening::Tls));
         for other in ["G", "PO", "PRO", "PRI * HTTP/1.1\r\n", "\r\n"] {
-            assert_eq!(recognise(other.as_bytes()), Some(Speech::Http1), "{other}");
+            assert_eq!(recognise(other.as_bytes()), Some(Opening::Plain(Speech::Http1)), "{other}");
         }
     }
 

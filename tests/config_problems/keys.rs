@@ -71,20 +71,20 @@ path = "/""#;
 }
 
 #[test]
-fn tls_is_unknown_now() {
+fn a_key_that_nobody_knows_is_answered_with_all_that_there_are() {
     let toml = r#"[proxy]
-tls = true
+http3 = true
 
 [[service]]
 name = "api"
 run = "x""#;
-    let message = r#"error: unknown key `tls` in `[proxy]`
+    let message = r#"error: unknown key `http3` in `[proxy]`
  --> dev.toml:2:1
   |
-2 | tls = true
-  | ^^^
+2 | http3 = true
+  | ^^^^^
   |
-  = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `editor`, `waiting`, `console`, `record`, `record_bodies`, `server_timing` and `enabled`"#;
+  = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `editor`, `waiting`, `console`, `tls`, `record`, `record_bodies`, `server_timing`, `enabled`, `request_headers`, `response_headers`, `security_headers`, `cors`, `host_header`, `basic_auth`, `rate_limit`, `max_body`, `max_headers`, `latency`, `fail`, `compress` and `access_log`"#;
     assert_eq!(problem_of(toml), message);
 }
 

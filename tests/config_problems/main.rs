@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod keys;
+mod middleware;
 mod names;
 mod pages;
 mod routes;

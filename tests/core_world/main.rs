@@ -8,6 +8,7 @@ mod programs;
 mod promises;
 mod world;
 
+use devloop::core::status::StepState;
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use self::{
@@ -299,6 +300,26 @@ proptest! {
             world.rest();
             world.check_at_rest();
             assert!(!all_back || world.books.spawned == before, "content that is as it was started something");
+        });
+    }
+
+    #[test]
+    fn who_asks_for_it_gets_every_step_run_whatever_is_kept(
+        shape in 0..plans::SHAPES,
+        seed in any::<u64>(),
+        acts in prop::collection::vec(act(), 0..8),
+    ) {
+        let mut world = World::new(plans::shape(shape), seed);
+        with_trace(&mut world, |world| {
+            play(world, &acts);
+            world.resume();
+            world.rest();
+            let good = world.core.status().steps.iter().all(|step| step.state == StepState::Clean);
+            let (before, steps) = (world.books.spawned, world.plan.steps.len());
+            world.rebuild(true);
+            world.rest();
+            world.check_at_rest();
+            assert!(!good || world.books.spawned >= before + steps, "a step that was asked for did not run");
         });
     }
 

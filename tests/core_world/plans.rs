@@ -87,6 +87,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
         watch: Watch { ignore: Globs::default(), settle: Settle::Auto, backend: Backend::Auto },
         proxy: Proxy {
             enabled: true,
+            middleware: Default::default(),
             listen: Listen { host: None, port: 3000, written: false },
             hosts: Vec::new(),
             fresh: Duration::from_secs(5),
@@ -95,6 +96,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             editor: None,
             waiting: None,
             console: false,
+            tls: false,
             record: 0,
             record_bodies: false,
             server_timing: false,

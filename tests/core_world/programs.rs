@@ -305,8 +305,15 @@ impl World {
                 assert!(self.quit && self.processes.is_empty(), "it leaves with programs behind");
                 self.left = true;
             }
-            Effect::Tell(_) | Effect::Collect { .. } | Effect::Probe { .. } | Effect::RememberExclusive { .. } => {}
+            Effect::Collect { used } => self.collect(&used),
+            Effect::Tell(_) | Effect::Probe { .. } | Effect::RememberExclusive { .. } => {}
         }
+    }
+
+    /// The store removes what neither is in use nor kept by a key.
+    fn collect(&mut self, used: &[RunId]) {
+        let kept: BTreeSet<RunId> = self.kept.values().map(|artifact| artifact.run).collect();
+        self.artifacts.retain(|run, _| used.contains(run) || kept.contains(run));
     }
 
     fn look_up(&mut self, run: RunId, step: &Step, artifacts: &[Artifact], reuse: bool, soon: u64) {

@@ -7,6 +7,7 @@ use devloop::{
         event::{Effect, Event, Program, Spawn},
         fact::Fact,
         gate::Gate,
+        status::InstanceStatus,
         status::{GateState, ServiceStatus, StepState},
     },
     model::{FilePath, RunId},
@@ -223,6 +224,11 @@ impl World {
         assert!(self.core.status().at_rest || crashes, "{:?}", self.core.status());
         for (name, gate) in &self.core.gates().services {
             assert!(!matches!(gate, Gate::Holding { .. }), "requests to `{name}` wait for nothing");
+        }
+        for service in self.core.status().services {
+            let is_live = |live: &InstanceStatus| Some(live.revision) == service.pinned;
+            let holds = service.pinned.is_none() || service.live.as_ref().is_none_or(is_live);
+            assert!(holds, "`{}` is pinned to what is not live", service.name);
         }
         let live = self.live_runs();
         for run in self.processes.keys() {

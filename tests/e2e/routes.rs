@@ -43,3 +43,19 @@ fn a_folder_needs_no_service() {
     devloop.rest();
     assert_eq!(devloop.get("/").body, "<p>hello");
 }
+
+#[test]
+fn what_dev_toml_says_is_done_on_the_way_and_logged() {
+    let project = Project::with_app("");
+    let proxy = |more: &str| format!("[proxy]\naccess_log = true\n{more}\n{}", app_toml(""));
+    project.write("dev.toml", proxy("response_headers = { X-One = \"1\" }"));
+    let mut devloop = project.up();
+    devloop.rest();
+    assert!(devloop.get("/a?b").head.contains("x-one: 1"));
+    let line = devloop.wait("its line", |event| event["event"] == "output" && event["source"] == "requests");
+    let text = line["text"].as_str().unwrap_or_default();
+    assert!(text.starts_with("GET localhost/a?b 200, 2 bytes in ") && text.ends_with("(service app)"), "{text}");
+    project.write("dev.toml", proxy("basic_auth = { ann = \"secret\" }"));
+    devloop.event("plan_changed");
+    assert_eq!(devloop.get("/").status, 401);
+}

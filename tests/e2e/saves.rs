@@ -132,7 +132,8 @@ fn a_save_in_any_phase_ends_with_the_newest_content_live() {
             project.write(file, format!("{}{version}", &file[..1]));
             let schema = project.read("schema");
             let main = project.read("main");
-            devloop.answers(&format!("{schema} {main}"));
+            project.wait();
+            assert_eq!(devloop.get("/").body.trim(), format!("{schema} {main}"));
         }
     }
     assert_nothing_failed(&devloop);

@@ -78,6 +78,12 @@ impl Project {
         command
     }
 
+    /// Waits with `devloop wait` until what was saved is live.
+    pub fn wait(&self) {
+        let output = self.command(&["wait", "--timeout", "60s"]).output().expect("devloop starts");
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// `devloop up --json` on a port of its own.
     pub fn up(&self) -> Devloop {
         self.up_with(&[])

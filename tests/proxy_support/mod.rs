@@ -21,7 +21,7 @@ use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
     plan::{Listen, Protocol},
-    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, WaitsFor},
+    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Told, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -57,6 +57,8 @@ pub struct Stage {
     pub lines: Lines,
     /// What pages have written to their consoles.
     pub heard: Arc<Mutex<Vec<Heard>>>,
+    /// What the proxy had to say so far.
+    pub told: Arc<Mutex<Vec<Told>>>,
     /// What its programs speak.
     pub protocol: Protocol,
     gates: watch::Sender<Gates>,
@@ -70,6 +72,7 @@ pub fn settings() -> Settings {
         project: "demo".into(),
         token: "t0ken".into(),
         limits: Limits::default(),
+        tls: None,
     }
 }
 
@@ -95,12 +98,16 @@ impl Stage {
         let (lines, heard) = (Lines::default(), Arc::<Mutex<Vec<Heard>>>::default());
         let hearing = Arc::clone(&heard);
         let hear = Arc::new(move |line| hearing.lock().unwrap().push(line));
+        let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+        let listening = Arc::clone(&told);
+        let tell = Arc::new(move |what| listening.lock().unwrap().push(what));
         let feeds = Feeds {
             gates: gates.subscribe(),
             status: status.subscribe(),
             look: None,
             lines: lines.clone(),
             hear,
+            tell,
             waits_for,
             since: Arc::new(|_| None),
             numbers: Arc::new(|_| "# EOF\n".to_owned()),
@@ -112,6 +119,7 @@ impl Stage {
             status,
             lines,
             heard,
+            told,
             protocol: Protocol::Http,
             gates,
             runs: AtomicU64::new(1),

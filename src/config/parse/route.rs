@@ -9,6 +9,7 @@ use super::super::{
     units,
     written::{At, Route},
 };
+use super::middleware::{MIDDLEWARE, middleware};
 use crate::{
     error::Problem,
     plan::{HostPattern, canonical},
@@ -19,7 +20,7 @@ const ROUTE: &[&str] = &["host", "path", "service", "strip_prefix", "redirect", 
 const REDIRECTS: [i64; 5] = [301, 302, 303, 307, 308];
 
 pub(super) fn route(report: &mut Report, entries: &DeTable<'_>, span: Range<usize>) -> Route {
-    let table = Table::new(report, "`[[route]]`", entries, span, ROUTE);
+    let table = Table::new(report, "`[[route]]`", entries, span, &[ROUTE, MIDDLEWARE].concat());
     Route {
         header: table.span.clone(),
         host: host(report, &table),
@@ -30,6 +31,7 @@ pub(super) fn route(report: &mut Report, entries: &DeTable<'_>, span: Range<usiz
         status: status(report, &table),
         files: table.string(report, "files"),
         fallback: fallback(report, &table),
+        middleware: middleware(report, &table),
     }
 }
 

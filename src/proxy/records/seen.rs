@@ -65,6 +65,7 @@ impl Body for Seen {
             }
             Some(Err(BrokenOff::Program(_))) => self.over(Stage::BrokenOff("the program broke off its answer")),
             Some(Err(BrokenOff::Coding(_))) => self.over(Stage::BrokenOff("the page cannot be decoded")),
+            Some(Err(BrokenOff::Packing(_))) => self.over(Stage::BrokenOff("it could not be compressed")),
             Some(Err(BrokenOff::File(_))) => self.over(Stage::BrokenOff("the file could not be read to its end")),
             Some(Err(BrokenOff::Swap)) => self.over(Stage::BrokenOff("the program was replaced")),
             None => self.over(Stage::Done),

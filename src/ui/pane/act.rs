@@ -6,6 +6,7 @@ use super::{
     command::Command,
     log::Search,
     logview::{Anchor, Found},
+    overlay,
     picture::Spots,
     row::{Look, Prefix},
     view::{Mode, View},
@@ -77,14 +78,7 @@ impl View {
             },
             Mode::Searching { .. } => self.key_searching(key),
             Mode::Choosing { .. } => self.key_choosing(key),
-            Mode::Help => {
-                self.mode = Mode::Watching;
-                // Any key closes the help; one that does something does it.
-                if matches!(key.code, KeyCode::Esc | KeyCode::Enter | KeyCode::Char('?' | ' ' | 'q')) {
-                    return None;
-                }
-                self.key_watching(key)
-            }
+            Mode::Help { skipped } => self.key_in_help(key, *skipped),
         }
     }
 
@@ -137,6 +131,24 @@ impl View {
             KeyCode::Char(letter) => return self.run(command_of(letter)?),
             _ => {}
         }
+        None
+    }
+
+    /// Any key closes the help, but those that move in it; one that does something does it.
+    fn key_in_help(&mut self, key: KeyEvent, skipped: usize) -> Option<Ask> {
+        let last = overlay::KEYS.len() - 1;
+        let skipped = match key.code {
+            KeyCode::Up | KeyCode::Char('k') => skipped.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => skipped + 1,
+            KeyCode::PageUp => skipped.saturating_sub(5),
+            KeyCode::PageDown => skipped + 5,
+            _ => {
+                self.mode = Mode::Watching;
+                let closes = matches!(key.code, KeyCode::Esc | KeyCode::Enter | KeyCode::Char('?' | ' ' | 'q'));
+                return if closes { None } else { self.key_watching(key) };
+            }
+        };
+        self.mode = Mode::Help { skipped: skipped.min(last) };
         None
     }
 
@@ -204,7 +216,7 @@ impl View {
                 change(typed);
                 *chosen = 0;
             }
-            Mode::Watching | Mode::Help | Mode::Copying => {}
+            Mode::Watching | Mode::Help { .. } | Mode::Copying => {}
         }
     }
 
@@ -263,7 +275,7 @@ impl View {
                 return Some(Ask::Mouse(Mouse::Theirs));
             }
             Command::Palette => self.mode = Mode::Choosing { typed: String::new(), chosen: 0 },
-            Command::Help => self.mode = Mode::Help,
+            Command::Help => self.mode = Mode::Help { skipped: 0 },
             Command::Quit if self.ending.is_some() => return Some(Ask::Interrupt),
             Command::Quit => return Some(Ask::Quit),
         }

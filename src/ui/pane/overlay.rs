@@ -40,13 +40,13 @@ pub(super) const KEYS: &[(&str, &str)] = &[
 
 pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer, spots: &mut Spots) {
     match &view.mode {
-        Mode::Help => help(view, area, buffer),
+        Mode::Help { skipped } => help(view, area, buffer, *skipped),
         Mode::Choosing { typed, chosen } => palette(view, area, buffer, spots, typed, *chosen),
         Mode::Watching | Mode::Searching { .. } | Mode::Copying => {}
     }
 }
 
-fn help(view: &View, area: Rect, buffer: &mut Buffer) {
+fn help(view: &View, area: Rect, buffer: &mut Buffer, skipped: usize) {
     let widest = KEYS.iter().map(|(keys, _)| keys.len()).max().unwrap_or_default();
     let lines: Vec<Line<'static>> = KEYS
         .iter()
@@ -56,7 +56,9 @@ fn help(view: &View, area: Rect, buffer: &mut Buffer) {
         .collect();
     let width = lines.iter().map(Line::width).max().unwrap_or_default();
     let inner = frame(view, area, buffer, "keys", width, lines.len());
-    for (row, line) in inner.rows().zip(lines) {
+    // The last ones are never further down than at the lower edge.
+    let skipped = skipped.min(lines.len().saturating_sub(usize::from(inner.height)));
+    for (row, line) in inner.rows().zip(lines.into_iter().skip(skipped)) {
         buffer.set_line(row.x, row.y, &fit(line, usize::from(row.width), view.theme), row.width);
     }
 }

@@ -308,6 +308,19 @@ fn the_help_and_the_palette_lie_over_the_picture() {
 }
 
 #[test]
+fn where_there_is_little_room_the_help_can_be_moved() {
+    let mut view = view("live");
+    press(&mut view, '?');
+    assert!(!text(&mut view, 60, 10).contains("show everything again"));
+    for _ in 0..30 {
+        press_code(&mut view, KeyCode::Down);
+    }
+    assert!(text(&mut view, 60, 10).contains("show everything again"));
+    press(&mut view, 'w');
+    assert!(text(&mut view, 60, 10).contains("not wrapped"), "a key that does something does it");
+}
+
+#[test]
 fn every_key_of_the_help_is_in_the_documentation() {
     let docs = include_str!("../../../docs/pane.md");
     for (keys, does) in super::overlay::KEYS {

@@ -48,8 +48,8 @@ pub(super) enum Mode {
     Searching { typed: String },
     /// A command is being chosen.
     Choosing { typed: String, chosen: usize },
-    /// What the keys do.
-    Help,
+    /// What the keys do; so many of them are above the room there is.
+    Help { skipped: usize },
     /// Only the log, without anything that one would not want to copy.
     Copying,
 }

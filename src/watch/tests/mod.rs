@@ -55,6 +55,7 @@ impl World {
             watch: Watch { ignore: Globs::default(), settle: Settle::Auto, backend: Backend::Native },
             proxy: Proxy {
                 enabled: false,
+                middleware: Default::default(),
                 listen: Listen { host: None, port: 0, written: false },
                 hosts: Vec::new(),
                 fresh: Duration::ZERO,
@@ -63,6 +64,7 @@ impl World {
                 editor: None,
                 waiting: None,
                 console: false,
+                tls: false,
                 record: 0,
                 record_bodies: false,
                 server_timing: false,

@@ -1,0 +1,244 @@
+//! HTTPS on the proxy's port: real handshakes, with certificates of devloop's own authority.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
+
+mod proxy_support;
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use devloop::{
+    certificates::{Authority, Leaves, Places},
+    proxy::Certify,
+};
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use proxy_support::{App, Rest, Stage, get, until, within};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// A proxy that speaks HTTPS, and the folder with its authority.
+struct Secure {
+    stage: Stage,
+    folder: tempfile::TempDir,
+}
+
+fn places(folder: &Path) -> Places {
+    Places { own: folder.join("devloop"), mkcert: folder.join("mkcert"), home: folder.to_owned() }
+}
+
+async fn secure(hosts: &[&str]) -> Secure {
+    let folder = tempfile::tempdir().unwrap();
+    let leaves = Leaves::of(Authority::find_or_make(&places(folder.path())).unwrap());
+    let stage = Stage::with(|settings| {
+        settings.tls = Some(Certify(Arc::new(move |name| leaves.certificate(name))));
+        settings.rules.hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+    })
+    .await;
+    Secure { stage, folder }
+}
+
+impl Secure {
+    /// Trusts the authority and nothing else.
+    fn config(&self, alpn: &[&str]) -> ClientConfig {
+        let pem = std::fs::read(self.folder.path().join("devloop/ca.pem")).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+
+    async fn connect(&self, name: &str, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = within(TcpStream::connect(self.stage.addr)).await.unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        within(TlsConnector::from(Arc::new(self.config(alpn))).connect(name, stream)).await
+    }
+}
+
+async fn ask(stream: &mut TlsStream<TcpStream>, request: &str) -> String {
+    within(stream.write_all(request.as_bytes())).await.unwrap();
+    let mut bytes = Vec::new();
+    // Some clients do not say goodbye; what came before counts.
+    let _ = within(stream.read_to_end(&mut bytes)).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+const CLOSING: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_1_and_http_2_are_spoken_inside_tls_and_the_program_is_told() {
+    let secure = secure(&[]).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    let mut stream = secure.connect("localhost", &["http/1.1"]).await.unwrap();
+    assert!(ask(&mut stream, CLOSING).await.ends_with("api"));
+    // Without a choice it is HTTP/1.1.
+    let mut stream = secure.connect("localhost", &[]).await.unwrap();
+    assert!(ask(&mut stream, CLOSING).await.ends_with("api"));
+    let stream = secure.connect("app.localhost", &["h2", "http/1.1"]).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("https://app.localhost:3000/x").body(Empty::<Bytes>::new()).unwrap();
+    let response = within(sender.send_request(request)).await.unwrap();
+    assert_eq!(within(response.into_body().collect()).await.unwrap().to_bytes(), "api");
+    let seen = app.seen.lock().unwrap().clone();
+    assert!(seen.iter().all(|request| request.header("x-forwarded-proto") == Some("https")), "{seen:?}");
+    assert_eq!(seen[2].header("host"), Some("app.localhost:3000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_name_that_is_answered_has_a_certificate_and_no_other_has() {
+    let secure = secure(&["shop.test", "*.app.test", "example.com"]).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    for name in ["localhost", "LOCALHOST", "a.b.localhost", "shop.test", "x.app.test", "127.0.0.1", "::1"] {
+        assert!(secure.connect(name, &[]).await.is_ok(), "{name}");
+    }
+    // Not one of ours; and one that is, but that devloop's authority may not sign for.
+    for name in ["evil.test", "localhost.evil.test", "app.test", "example.com"] {
+        assert!(secure.connect(name, &[]).await.is_err(), "{name}");
+    }
+    // The name of the handshake is no way around the one of the request.
+    let mut stream = secure.connect("localhost", &[]).await.unwrap();
+    let answer = ask(&mut stream, "GET / HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_the_clear_are_led_to_https_on_the_same_port() {
+    let secure = secure(&[]).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    for method in ["GET", "HEAD"] {
+        let mut wire = secure.stage.connect().await;
+        wire.send(format!("{method} /a?b=%2F HTTP/1.1\r\nHost: app.localhost:3000\r\n\r\n")).await;
+        let head = wire.head().await;
+        assert_eq!((head.status(), head.header("location")), (308, Some("https://app.localhost:3000/a?b=%2F")));
+    }
+    let reply = secure.stage.ask("POST /a HTTP/1.1\r\nHost: localhost:3000\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!((reply.status(), reply.header("x-devloop")), (400, Some("https-only")));
+    assert!(reply.text().contains("use https://localhost:3000/a"), "{}", reply.text());
+    // Nobody is led to a host that is not ours.
+    let reply = secure.stage.ask("GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n").await;
+    assert_eq!(reply.status(), 403);
+    assert_eq!(secure.stage.get("/.devloop/status").await.status(), 308);
+    assert_eq!(app.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_lives_inside_tls_and_is_told_of_a_swap() {
+    let secure = secure(&[]).await;
+    let old = App::raw(|mut wire, _| async move {
+        let asked = wire.message(Rest::None).await.unwrap();
+        assert_eq!(asked.header("upgrade"), Some("websocket"));
+        wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+        let frame = wire.exactly(8).await.unwrap();
+        wire.send(frame).await;
+        let _ = wire.rest().await;
+    })
+    .await;
+    let run = secure.stage.open(old.addr);
+    let mut stream = secure.connect("localhost", &["http/1.1"]).await.unwrap();
+    let handshake = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    within(stream.write_all(handshake.as_bytes())).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within(stream.read_u8()).await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    within(stream.write_all(b"\x81\x82\0\0\0\0hi")).await.unwrap();
+    let mut echo = [0; 8];
+    within(stream.read_exact(&mut echo)).await.unwrap();
+    assert_eq!(&echo, b"\x81\x82\0\0\0\0hi");
+    let new = App::named("new").await;
+    secure.stage.open(new.addr);
+    within(secure.stage.proxy.drain(run, proxy_support::DEADLINE)).await;
+    let mut rest = Vec::new();
+    // The end is one of TLS, too: not cut off.
+    within(stream.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(rest, b"\x88\x11\x03\xf4service restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_while_it_is_held_never_reaches_the_program() {
+    let secure = secure(&[]).await;
+    let app = App::named("api").await;
+    let run = secure.stage.add(app.addr);
+    secure.stage.gate(proxy_support::holding());
+    let mut stream = secure.connect("localhost", &["http/1.1"]).await.unwrap();
+    within(stream.write_all(get("/").as_bytes())).await.unwrap();
+    secure.stage.held(1).await;
+    drop(stream);
+    secure.stage.held(0).await;
+    secure.stage.gate(proxy_support::open(run));
+    let mut stream = secure.connect("localhost", &[]).await.unwrap();
+    assert!(ask(&mut stream, CLOSING).await.ends_with("api"));
+    assert_eq!(app.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handshakes_that_fail_leave_nothing_behind() {
+    let secure = secure(&[]).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    // Garbage that begins as TLS does, half a handshake, and one that knows another authority.
+    let mut wire = secure.stage.connect().await;
+    wire.send(b"\x16garbage garbage garbage").await;
+    let _ = wire.rest().await;
+    let mut wire = secure.stage.connect().await;
+    wire.send(b"\x16\x03\x01\x02\0\x01").await;
+    drop(wire);
+    let stranger = self::secure(&[]).await;
+    let connector = TlsConnector::from(Arc::new(stranger.config(&[])));
+    let stream = TcpStream::connect(secure.stage.addr).await.unwrap();
+    assert!(within(connector.connect(ServerName::try_from("localhost").unwrap(), stream)).await.is_err());
+    until(|| secure.stage.proxy.stats().connections == 0).await;
+    let mut stream = secure.connect("localhost", &[]).await.unwrap();
+    assert!(ask(&mut stream, CLOSING).await.ends_with("api"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tls_a_client_that_tries_it_is_answered_in_http() {
+    let stage = Stage::new().await;
+    let app = App::named("api").await;
+    stage.open(app.addr);
+    let mut wire = stage.connect().await;
+    wire.send(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03 and so on\r\n\r\n").await;
+    assert_eq!(wire.reply().await.unwrap().status(), 400);
+}
+
+/// OpenSSL reads name constraints differently from others, and curl is what people try first.
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_is_content_with_the_certificate() {
+    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
+    if std::process::Command::new("curl").arg("--version").output().is_err() {
+        assert!(!required.split(',').any(|tool| tool == "curl"), "curl is missing");
+        return eprintln!("skipped: curl is not installed");
+    }
+    let secure = secure(&[]).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    let ca = secure.folder.path().join("devloop/ca.pem");
+    for (name, version) in [("localhost", "--http1.1"), ("app.localhost", "--http2"), ("127.0.0.1", "--http2")] {
+        let address = secure.stage.addr;
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sS", "--max-time", "30", version, "--resolve"]);
+        curl.arg(format!("{name}:{}:127.0.0.1", address.port())).arg("--cacert").arg(&ca);
+        curl.arg(format!("https://{name}:{}/", address.port()));
+        let output = within(tokio::task::spawn_blocking(move || curl.output())).await.unwrap().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((String::from_utf8_lossy(&output.stdout), &*error), ("api".into(), ""), "{name}");
+    }
+}
