@@ -2,8 +2,8 @@
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
 //! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`,
-//! `detect`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that joins them;
-//! `cli`.
+//! `detect`, `doctor`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that
+//! joins them; `cli`.
 
 pub mod model;
 
@@ -19,6 +19,7 @@ pub mod core;
 pub mod certificates;
 pub mod control;
 pub mod detect;
+pub mod doctor;
 pub mod health;
 pub mod journal;
 pub mod metrics;

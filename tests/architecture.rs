@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 7] = [
         "certificates",
         "control",
         "detect",
+        "doctor",
         "health",
         "journal",
         "metrics",

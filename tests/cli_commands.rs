@@ -152,12 +152,22 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_ask_devloop_for_commands_and_the_names_of_dev_toml() {
+    let folder = project("[[step]]\nname = \"build\"\nrun = \"x\"\n\n[[service]]\nname = \"api\"\nrun = \"y\"\n");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let output = run(Path::new("/"), &["completions", shell]);
+        let output = run(folder.path(), &["completions", shell]);
         assert_eq!(code(&output), Some(0));
-        assert!(out(&output).contains("check") && out(&output).contains("completions"), "{shell}");
+        assert!(out(&output).contains("DEVLOOP_COMPLETE"), "{shell}");
     }
+    // As the script of fish asks: the words so far, the last one unfinished.
+    let completed = |words: &[&str]| {
+        let arguments = [&["--", "devloop"], words].concat();
+        out(&devloop(folder.path(), &arguments).env("DEVLOOP_COMPLETE", "fish").output().unwrap())
+    };
+    let names = |text: &str| text.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert!(names(&completed(&["ch"])).contains(&"check".to_owned()));
+    assert_eq!(names(&completed(&["up", "a"])), ["api"]);
+    assert!(completed(&["up", "--o"]).contains("--once"));
 }
 
 #[test]
@@ -181,4 +191,28 @@ fn a_reader_that_goes_away_is_no_failure() {
     let mut said = String::new();
     std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
     assert_eq!((child.wait().unwrap().code(), said), (Some(0), String::new()));
+}
+
+#[test]
+fn config_tells_what_holds_and_where_it_comes_from() {
+    let folder = project("[[service]]\nname = \"api\"\nrun = \"node api.js\"\ndrain = \"90s\"\n");
+    let output = run(folder.path(), &["config", "--listen", "8080"]);
+    assert_eq!((code(&output), err(&output)), (Some(0), String::new()));
+    let text = out(&output);
+    for line in [
+        "drain = \"90s\"                            # dev.toml:4",
+        "port = \"auto\"                            # default",
+        "listen = 8080                            # command line",
+    ] {
+        assert!(text.contains(line), "no `{line}` in:\n{text}");
+    }
+    // What is printed is a dev.toml that says the same.
+    std::fs::write(folder.path().join("again.toml"), &text).unwrap();
+    assert_eq!(code(&run(folder.path(), &["--config", "again.toml", "check"])), Some(0), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&out(&run(folder.path(), &["config", "--json"]))).unwrap();
+    let keys = json["tables"][1]["keys"].as_array().unwrap();
+    let drain = keys.iter().find(|key| key["key"] == "drain").unwrap();
+    assert_eq!(*drain, serde_json::json!({ "key": "drain", "value": "90s", "origin": "file", "line": 4 }));
+    let wrong = run(folder.path(), &["--config", "none.toml", "config"]);
+    assert_eq!(code(&wrong), Some(2));
 }

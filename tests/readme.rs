@@ -109,8 +109,10 @@ fn assert_command_works(document: &str, line: &str) {
         ["devloop", ..] => Some(words.clone()),
         ["cargo", "run", "--release", "--", ..] => Some([&["devloop".to_owned()], &words[4..]].concat()),
         ["cargo", rest @ ..] => {
-            let known =
-                ["test", "fmt", "clippy", "doc", "deny", "bench", "install", "mutants", "build", "metadata", "run"];
+            let known = [
+                "test", "fmt", "clippy", "doc", "deny", "bench", "install", "mutants", "build", "metadata", "run",
+                "publish", "deb", "binstall",
+            ];
             assert!(known.contains(&rest[0]), "{document}: {line}");
             for pair in rest.windows(2).filter(|pair| pair[0] == "--test") {
                 let test = root().join("tests").join(pair[1]);
@@ -241,4 +243,29 @@ fn every_link_in_the_documentation_leads_to_a_file() {
             assert!(!is_file || from.parent().unwrap().join(file).exists(), "{name}: {link}");
         }
     }
+}
+
+/// Fragments between the back-quotes of the first column, apart from what differs.
+#[test]
+fn the_messages_in_the_troubleshooting_page_are_those_of_the_program() {
+    let mut sources = String::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push_str(&fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    let text = read("docs/troubleshooting.md");
+    let mut seen = 0;
+    for cell in text.lines().filter(|line| line.starts_with("| `")).map(|line| line.split(" | ").next().unwrap()) {
+        let quoted = cell.split('`').skip(1).step_by(2);
+        for fragment in quoted.filter(|part| part.len() >= 10 && !part.starts_with("x-devloop")) {
+            assert!(sources.contains(fragment), "devloop never says `{fragment}`");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "{seen}");
 }

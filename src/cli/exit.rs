@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well.
     Good,
-    /// Something has failed (`up --once`, `wait`, …), or devloop could not go on.
+    /// Something has failed (`up --once`, `wait`, …), `doctor` found something wrong, or devloop could not go on.
     Failed,
     /// Wrong usage, or problems in dev.toml.
     Usage,

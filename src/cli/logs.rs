@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
 
 use super::{
-    Exit, environment,
+    Exit, completions, environment,
     running::{Caller, JsonArg, Output},
     wait::time,
 };
@@ -40,7 +41,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<Duration>,
     /// Only this step or service; may be given several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(completions::sources))]
     pub source: Vec<String>,
     #[command(flatten)]
     json: JsonArg,

@@ -4,6 +4,8 @@ pub mod check;
 pub mod completions;
 mod detach;
 mod detected;
+pub mod doctor;
+pub mod effective;
 mod environment;
 pub mod exit;
 pub mod init;
@@ -42,6 +44,9 @@ use crate::{
 const ABOUT: &str =
     "Save a file, see the new program: ordered steps, health-gated swaps, and a proxy that holds requests meanwhile";
 
+/// The version of the package, and the commit and day of a release build (build.rs).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("DEVLOOP_BUILT"));
+
 const AFTER_HELP: &str = "\
 Examples:
   devloop up                       run the project in this folder, as dev.toml says or as it looks
@@ -53,7 +58,7 @@ Examples:
 
 Exit codes:
   0    all went well
-  1    something has failed (`up --once`, `wait`, …), or devloop could not go on
+  1    something has failed (`up --once`, `wait`, …), `doctor` found something wrong, or devloop could not go on
   2    wrong usage, or problems in dev.toml
   3    another devloop runs in this project
   4    no devloop runs in this project
@@ -67,7 +72,7 @@ Environment:
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "devloop", version, about = ABOUT, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "devloop", version = VERSION, about = ABOUT, after_help = AFTER_HELP, disable_help_subcommand = true)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Act as if started in this folder
@@ -114,6 +119,10 @@ pub enum Command {
     Init(init::InitArgs),
     /// Check dev.toml and print the plan it makes
     Check(check::CheckArgs),
+    /// Print every key that holds, and where its value comes from
+    Config(effective::ConfigArgs),
+    /// Look for what is wrong around the project: Go modules, ports, limits, health paths
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Make browsers and tools of this machine trust devloop's certificates
@@ -124,6 +133,7 @@ pub enum Command {
 
 /// Runs the program's own command line to its end.
 pub fn main() -> ExitCode {
+    completions::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -158,6 +168,8 @@ pub fn main() -> ExitCode {
         Command::Stop(args) => stop::run(&args, &caller).into(),
         Command::Init(args) => init::run(&args, cli.config, &terminal).into(),
         Command::Check(args) => check::run(&args, cli.config, &terminal).into(),
+        Command::Config(args) => effective::run(&args, cli.config, &terminal).into(),
+        Command::Doctor(args) => doctor::run(&args, cli.config, &terminal).into(),
         Command::Completions(args) => completions::run(&args).into(),
         Command::Trust(args) => trust::run(&args, Wanted::Trust, &terminal).into(),
         Command::Untrust(args) => trust::run(&args, Wanted::Untrust, &terminal).into(),

@@ -4,10 +4,11 @@
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
 
 use super::{
-    Exit, environment,
+    Exit, completions, environment,
     running::{Caller, JsonArg, Output, print_json},
 };
 use crate::{control::Ask, error::Problem};
@@ -21,6 +22,7 @@ when devloop ends.";
 #[command(after_help = AFTER_HELP)]
 pub struct OpenArgs {
     /// The service; the first one if none is named
+    #[arg(add = ArgValueCandidates::new(completions::services))]
     pub service: Option<String>,
     /// Only print the address
     #[arg(long)]

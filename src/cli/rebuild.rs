@@ -1,9 +1,10 @@
 //! `devloop rebuild [STEP]`: run steps again, whatever is kept of them.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::{
-    Exit,
+    Exit, completions,
     running::{Caller, JsonArg, conclude},
 };
 use crate::control::Ask;
@@ -17,6 +18,7 @@ everything is live (0) or something has failed (1).";
 #[command(after_help = AFTER_HELP)]
 pub struct RebuildArgs {
     /// The step; all of them if none is named
+    #[arg(add = ArgValueCandidates::new(completions::steps))]
     pub step: Option<String>,
     #[command(flatten)]
     json: JsonArg,

@@ -1,9 +1,10 @@
 //! `devloop restart [SERVICE]`: start services again as they are.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::{
-    Exit,
+    Exit, completions,
     running::{Caller, JsonArg, conclude},
 };
 use crate::control::Ask;
@@ -17,6 +18,7 @@ failed (1).";
 #[command(after_help = AFTER_HELP)]
 pub struct RestartArgs {
     /// The service; all of them if none is named
+    #[arg(add = ArgValueCandidates::new(completions::services))]
     pub service: Option<String>,
     #[command(flatten)]
     json: JsonArg,

@@ -8,9 +8,10 @@ use std::{
 };
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use serde_json::Value;
 
-use super::{Exit, running::Caller};
+use super::{Exit, completions, running::Caller};
 use crate::{control::Ask, error::Problem};
 
 const AFTER_HELP: &str = "\
@@ -26,7 +27,7 @@ your folder and is yours: devloop does not end it. Its exit code is the exit cod
 #[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
     /// The service; the first one if none is named
-    #[arg(long, value_name = "SERVICE")]
+    #[arg(long, value_name = "SERVICE", add = ArgValueCandidates::new(completions::services))]
     pub service: Option<String>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]

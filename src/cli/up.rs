@@ -3,9 +3,10 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::{
-    Exit, Terminal, complain, config_file, detach, detected,
+    Exit, Terminal, complain, completions, config_file, detach, detected,
     environment::{self, Connected},
     log,
     running::{Caller, Output},
@@ -59,7 +60,7 @@ pub struct UpArgs {
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// Only these services, what they need and the steps before them
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(completions::services))]
     pub services: Vec<String>,
     /// A command to run instead of what dev.toml says
     #[arg(last = true, value_name = "CMD", conflicts_with = "services")]

@@ -6,6 +6,7 @@
 mod check;
 mod command;
 mod defaults;
+mod effective;
 mod file;
 mod language;
 mod middleware;
@@ -24,6 +25,7 @@ pub mod dotenv;
 use std::path::Path;
 
 pub use self::{
+    effective::{Entry, Origin, Section, Value, effective},
     file::{FILE_NAME, find, read},
     words::from_words,
 };
@@ -88,4 +90,10 @@ pub fn listen_at(plan: &Plan, address: &str) -> Result<Plan, Problem> {
         }
         None => Ok(plan),
     }
+}
+
+/// The keys of each table that has defaults, in the order of the reference.
+#[cfg(test)]
+fn keys() -> [(&'static str, &'static [&'static str]); 4] {
+    parse::KEYS
 }

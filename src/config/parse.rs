@@ -79,6 +79,11 @@ const SERVICE: &[&str] = &[
     "assets",
 ];
 
+/// The keys of each table that has defaults.
+#[cfg(test)]
+pub(super) const KEYS: [(&str, &[&str]); 4] =
+    [("[watch]", WATCH), ("[[step]]", STEP), ("[[service]]", SERVICE), ("[proxy]", PROXY)];
+
 /// Whether the text is TOML at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Syntax {

@@ -7,6 +7,7 @@
 //! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
 //! (`refusal`, `pages`, `events`). `records` remembers what went through.
 
+pub mod attack;
 mod settings;
 
 mod connection;

@@ -5,12 +5,14 @@ mod clock;
 #[cfg(target_os = "linux")]
 mod diag;
 mod environment;
+mod inotify;
 mod processes;
 mod sockets;
 
 pub use self::{
     clock::{Clock, unix_time},
     environment::environment,
+    inotify::{Inotify, inotify},
     processes::{
         all_processes, command_line, descendants, is_zombie, open_for_writing, parent, resident_memory, started_at,
         variable_of,

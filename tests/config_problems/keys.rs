@@ -71,18 +71,18 @@ path = "/""#;
 }
 
 #[test]
-fn a_key_that_nobody_knows_is_answered_with_all_that_there_are() {
+fn a_key_that_the_proxy_does_not_have_comes_with_all_that_it_has() {
     let toml = r#"[proxy]
-http3 = true
+quic = true
 
 [[service]]
 name = "api"
 run = "x""#;
-    let message = r#"error: unknown key `http3` in `[proxy]`
+    let message = r#"error: unknown key `quic` in `[proxy]`
  --> dev.toml:2:1
   |
-2 | http3 = true
-  | ^^^^^
+2 | quic = true
+  | ^^^^
   |
   = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `editor`, `waiting`, `console`, `tls`, `record`, `record_bodies`, `server_timing`, `enabled`, `request_headers`, `response_headers`, `security_headers`, `cors`, `host_header`, `basic_auth`, `rate_limit`, `max_body`, `max_headers`, `latency`, `fail`, `compress` and `access_log`"#;
     assert_eq!(problem_of(toml), message);

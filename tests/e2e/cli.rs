@@ -211,7 +211,7 @@ fn help_version_and_completions_are_printed() {
         (&["--version"], &["devloop"]),
         (&["completions", "bash"], &["devloop"]),
         (&["completions", "zsh"], &["#compdef devloop"]),
-        (&["completions", "fish"], &["complete -c devloop"]),
+        (&["completions", "fish"], &["complete --keep-order --exclusive --command devloop"]),
     ] {
         let output = run(&project, arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

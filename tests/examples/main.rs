@@ -105,7 +105,7 @@ fn two_services_are_built_from_one_protocol() {
     if !have(&["go", "protoc"]) {
         return;
     }
-    let mut example = Example::up("two-services", &[50051]);
+    let mut example = Example::up("two-services", &[]);
     example.rest();
     example.answers("/", "hello from the shop, you");
     example.edit("shop/main.go", "hello from the shop", "good day");
@@ -136,6 +136,10 @@ fn every_example_is_in_the_readme() {
     let mut seen = 0;
     for folder in folders.map(|folder| folder.expect("it can be read")) {
         let name = folder.file_name().into_string().expect("names are text");
+        // What is no project of its own is told elsewhere; hello is run by the dev.toml of this repository.
+        if name != "hello" && !folder.path().join("dev.toml").exists() {
+            continue;
+        }
         assert!(readme.contains(&format!("| [{name}](examples/{name}")), "README.md does not name examples/{name}");
         seen += 1;
     }

@@ -8,4 +8,5 @@ mod behind;
 mod calls;
 mod front;
 mod raw;
+mod real;
 mod support;

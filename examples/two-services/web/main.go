@@ -14,10 +14,10 @@ import (
 )
 
 func main() {
-	// WaitForReady: a call that comes while the shop is swapped waits until it is there again.
-	connection, err := grpc.NewClient(os.Getenv("SHOP"),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+	// devloop's proxy knows the shop by its name, and holds calls while it is swapped.
+	connection, err := grpc.NewClient(os.Getenv("PROXY"),
+		grpc.WithAuthority("shop.localhost"),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		log.Fatal(err)
 	}
