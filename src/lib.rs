@@ -2,7 +2,7 @@
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
 //! `model`; `error`, `escapes` and `sys`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`,
-//! `detect`, `doctor`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`; `app`, the loop that
+//! `detect`, `doctor`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`, `hooks`; `app`, the loop that
 //! joins them; `cli`.
 
 pub mod model;
@@ -21,6 +21,7 @@ pub mod control;
 pub mod detect;
 pub mod doctor;
 pub mod health;
+pub mod hooks;
 pub mod journal;
 pub mod metrics;
 pub mod problems;

@@ -19,6 +19,7 @@ const FLOORS: [&[&str]; 7] = [
         "detect",
         "doctor",
         "health",
+        "hooks",
         "journal",
         "metrics",
         "problems",
@@ -38,7 +39,7 @@ const STAIRS: [(&str, &str); 1] = [("config", "plan")];
 const FORBIDDEN: [&str; 8] =
     ["std::fs", "std::net", "std::env", "std::process", "std::thread", "std::os", "tokio", "crate::sys"];
 /// The rooms and floors that only think.
-const PURE: [&str; 7] = ["model", "escapes", "plan", "core", "problems", "journal", "metrics"];
+const PURE: [&str; 8] = ["model", "escapes", "plan", "core", "problems", "journal", "metrics", "hooks"];
 /// Clocks.
 const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 /// No fault.

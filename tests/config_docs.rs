@@ -42,6 +42,7 @@ fn every_key_is_in_the_table_of_its_section() {
         ("## `[watch]`", "[watch]\nqqqqqqqq = 1\n".to_owned()),
         ("## `[proxy]`", "[proxy]\nqqqqqqqq = 1\n".to_owned()),
         ("## `[[route]]`", "[[route]]\nqqqqqqqq = 1\n".to_owned()),
+        ("## `[[hook]]`", "[[hook]]\nqqqqqqqq = 1\n".to_owned()),
         ("## `[[step]]`", "[[step]]\nqqqqqqqq = 1\n".to_owned()),
         ("## `[[service]]`", "[[service]]\nqqqqqqqq = 1\n".to_owned()),
         ("### `health`", format!("{service}health = {{ qqqqqqqq = 1 }}\n")),

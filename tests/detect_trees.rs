@@ -72,6 +72,8 @@ fn go_programs_are_built_by_package_and_run_as_services() {
     );
     assert!(finding.doubts.iter().any(|doubt| doubt.text.contains("`seed`")), "{:?}", finding.doubts);
     ambiguous(&[("go.mod", MOD), ("cmd/api/main.go", SERVER), ("cmd/admin/main.go", SERVER)], &["api", "admin"]);
+    let grpc = "package main\n\nimport (\n\t\"net\"\n\t\"google.golang.org/grpc\"\n)\n\nfunc main() {\n\tl, _ := net.Listen(\"tcp\", \":50051\")\n\tgrpc.NewServer().Serve(l)\n}\n";
+    reads(&[("go.mod", MOD), ("main.go", grpc)], &[], &["port = 50051", "health = { tcp = true }"]);
     let finding = reads(&[("go.mod", MOD), ("main.go", TOOL)], &[], &["port = \"none\""]);
     assert!(finding.doubts.iter().any(|doubt| doubt.text.contains("seems to listen")));
 }
@@ -261,7 +263,7 @@ fn cargo_binaries_are_built_and_copied_out() {
         ("src/bin/cli.rs", "fn main() {}"),
         ("src/bin/server.rs", "TcpListener::bind(addr)"),
     ];
-    reads(two, &[], &["--bin server"]);
+    reads(two, &[], &["--bin server", "health = { tcp = true }"]);
     let workspace: Files = &[
         ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n"),
         ("crates/api/Cargo.toml", "[package]\nname = \"api\"\n[dependencies]\naxum.workspace = true\n"),
@@ -433,8 +435,11 @@ fn a_procfile_says_what_stands_beside_the_program() {
         ("main.go", SERVER),
         ("Procfile", "web: bin/shop\nworker: go run ./worker\nrelease: bin/migrate\n"),
     ];
-    let finding =
-        reads(files, &[], &["go build -o {out} .", "name = \"worker\"\nrun = \"go run ./worker\"\nport = \"none\""]);
+    let finding = reads(
+        files,
+        &["go"],
+        &["go build -o {out} .", "name = \"worker\"\nrun = \"go run ./worker\"\nport = \"none\""],
+    );
     assert_eq!(finding.draft.of(detect::Kind::Service).count(), 2);
     let dev: Files = &[
         ("Gemfile", ""),

@@ -68,7 +68,8 @@ fn strings() -> Value {
 fn kind(words: &str) -> Value {
     match words {
         "boolean" => json!({ "type": "boolean" }),
-        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "host" | "file" => {
+        "string" | "folder" | "path or URL" | "name of a service" | "host name" | "host" | "file"
+        | "regular expression" => {
             json!({ "type": "string" })
         }
         "name" => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }),
@@ -164,6 +165,8 @@ fn schema() -> Value {
             "service": array("service", "## `[[service]]`"),
             "proxy": object("## `[proxy]`"),
             "route": array("route", "## `[[route]]`"),
+            "hook": array("hook", "## `[[hook]]`"),
+            "notify": object("## `[notify]`"),
         }
     })
 }

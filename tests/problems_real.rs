@@ -244,3 +244,61 @@ fn a_locked_database_is_a_clue() {
         assert_eq!(clue(&lines), Some(Clue::Locked), "{lines:#?}");
     }
 }
+
+#[test]
+fn cargos_json_names_every_error() {
+    if !has("cargo", "--version") {
+        return;
+    }
+    let manifest = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n";
+    let main = "fn main() {\n    let x: u32 = \"one\";\n    nothing();\n}\n";
+    let project = Project::new(&[("Cargo.toml", manifest), ("src/main.rs", main)]);
+    let places = project.places("cargo check --offline --message-format=json --target-dir target");
+    assert!(places.iter().any(|place| place.line == 3 && place.message.contains("cannot find function `nothing`")));
+    assert!(places.iter().all(|place| place.file == "src/main.rs" && place.column.is_some()), "{places:?}");
+}
+
+#[test]
+fn a_race_of_go_names_both_accesses() {
+    if !has("go", "version") || !has("gcc", "--version") {
+        return;
+    }
+    let test = "package app\n\nimport \"testing\"\n\nfunc TestRace(t *testing.T) {\n\tn := 0\n\tdone := make(chan bool)\n\t\
+        go func() {\n\t\tn++\n\t\tdone <- true\n\t}()\n\tn++\n\t<-done\n\t_ = n\n}\n";
+    let project = Project::new(&[GO_MOD, ("race_test.go", test)]);
+    // The race detector needs cgo.
+    let lines = project.output("env CGO_ENABLED=1 go test -race .");
+    if lines.iter().any(|line| line.contains("-race is not supported") || line.contains("-race requires")) {
+        eprintln!("skipped: no race detector here");
+        return;
+    }
+    let places = read(&lines);
+    eprintln!("{}\n{places:#?}", lines.join("\n"));
+    assert_eq!(places.len(), 1);
+    assert!(places[0].file.ends_with("race_test.go") && [9, 12].contains(&places[0].line), "{places:?}");
+    assert!(places[0].message.starts_with("data race: ") && places[0].message.contains("race_test.go:"), "{places:?}");
+}
+
+#[test]
+fn a_failed_test_of_go_names_its_line() {
+    if !has("go", "version") {
+        return;
+    }
+    let test =
+        "package app\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {\n\tt.Errorf(\"got %d, want 3\", 2)\n}\n";
+    let project = Project::new(&[GO_MOD, ("add_test.go", test)]);
+    let places = project.places("go test .");
+    is(&places[0], "add_test.go", 6, None, "got 2, want 3");
+    assert_eq!(places.len(), 1);
+}
+
+#[test]
+fn protoc_names_every_error() {
+    if !has("protoc", "--version") {
+        return;
+    }
+    let proto = "syntax = \"proto3\";\n\nmessage A {\n  strin name = 1;\n}\n";
+    let project = Project::new(&[("a.proto", proto)]);
+    let places = project.places("protoc --descriptor_set_out=out a.proto");
+    is(&places[0], "a.proto", 4, Some(3), "\"strin\" is not defined");
+}

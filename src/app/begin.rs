@@ -10,7 +10,9 @@ use tokio::sync::{
 use super::{
     App, Awaited, Happening, Leaving, Options,
     audience::Audience,
-    carry, lock,
+    carry,
+    hooks::Calls,
+    lock,
     show::{self, Show, Wheel},
 };
 use crate::{
@@ -108,6 +110,7 @@ impl App {
             awaited,
             ears,
             audience,
+            calls: Calls::default(),
             runs: HashMap::new(),
             keys: carry::Keys::default(),
             inbox,
@@ -122,6 +125,7 @@ impl App {
         if let Some(proxy) = &app.proxy {
             app.showing.count_requests(proxy.clone());
         }
+        app.calls.hooks.adopt(&app.plan.hooks, app.plan.notify);
         app.recall();
         for note in options.notes {
             app.note(note.text, note.hint);

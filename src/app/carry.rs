@@ -16,7 +16,7 @@ use crate::{
     },
     health::{self, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, Report, RunId},
-    plan::{Cache, Inputs, Service, Step},
+    plan::{Cache, Inputs, Pattern, Service, Step},
     process::Lease,
     store::{Keep, Store},
     toolchain::{self, Question},
@@ -44,6 +44,8 @@ pub(super) struct Run {
     pub(super) notify: Option<Notify>,
     pub(super) probe: Option<AbortHandle>,
     pub(super) is_service: bool,
+    /// A person's own pattern for places in its output.
+    pub(super) problems: Option<Pattern>,
 }
 
 impl App {
@@ -101,8 +103,10 @@ impl App {
             _ => {}
         }
         self.log.fact(&serde_json::to_string(&fact).unwrap_or_default());
+        let calls = self.calls.hooks.hear(&fact);
         let stamp = stamp(self.clock.now());
         self.showing.fact(stamp, fact);
+        self.call_hooks(calls);
     }
 
     fn digest(&self, batch: BatchId, paths: Vec<FilePath>) {

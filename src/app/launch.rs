@@ -53,7 +53,7 @@ impl App {
             ending: Ending { signal: nix::libc::SIGTERM, grace: STEP_GRACE, run: None },
             listen: None,
         };
-        Ok((launch, Run::default()))
+        Ok((launch, Run { problems: step.problems.clone(), ..Run::default() }))
     }
 
     fn prepare_service(&self, spawn: &Spawn, service: &Arc<Service>) -> Result<(Launch, Run), Problem> {
@@ -99,7 +99,15 @@ impl App {
             },
             listen: None,
         };
-        let run = Run { port, _lease: lease, heard, notify, probe: None, is_service: true };
+        let run = Run {
+            port,
+            _lease: lease,
+            heard,
+            notify,
+            probe: None,
+            is_service: true,
+            problems: service.problems.clone(),
+        };
         Ok((launch, run))
     }
 

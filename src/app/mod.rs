@@ -8,6 +8,7 @@
 mod audience;
 mod begin;
 mod carry;
+mod hooks;
 mod launch;
 mod load;
 mod pane;
@@ -175,6 +176,7 @@ struct App {
     awaited: Awaited,
     ears: show::Ears,
     audience: audience::Audience,
+    calls: hooks::Calls,
     runs: HashMap<RunId, Run>,
     keys: carry::Keys,
     inbox: UnboundedSender<Happening>,
@@ -255,6 +257,8 @@ impl App {
     fn happened(&mut self, happening: Happening) {
         match happening {
             Happening::Event(event) => self.handle(event),
+            Happening::Notice(Notice::Started { run, .. }) if self.is_hook(run) => {}
+            Happening::Notice(Notice::Exited { run, exit, .. }) if self.is_hook(run) => self.hook_ended(run, &exit),
             Happening::Notice(Notice::Started { run, pid }) => {
                 let port = self.runs.get(&run).and_then(|known| known.port);
                 self.handle(Event::Started { run, pid, port });
@@ -267,7 +271,7 @@ impl App {
                     );
                 }
                 self.seal(run);
-                let (report, clue) = self.last_words(tail);
+                let (report, clue) = self.last_words(run, tail);
                 self.handle(Event::Exited { run, exit, clue, report });
                 self.over(run);
             }
@@ -329,6 +333,7 @@ impl App {
             let hint = "start devloop again for that".to_owned();
             self.note("the proxy goes on listening where it did".to_owned(), Some(hint));
         }
+        self.calls.hooks.adopt(&plan.hooks, plan.notify);
         self.plan = plan;
     }
 

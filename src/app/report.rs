@@ -3,7 +3,7 @@
 use super::App;
 use crate::{
     escapes::strip_escapes,
-    model::{Clue, Report},
+    model::{Clue, Report, RunId},
     problems,
     process::who_has,
 };
@@ -13,7 +13,7 @@ const SHOWN: usize = 30;
 
 impl App {
     /// A report without a title; the core gives it one.
-    pub(super) fn last_words(&self, tail: Vec<String>) -> (Report, Option<Clue>) {
+    pub(super) fn last_words(&self, run: RunId, tail: Vec<String>) -> (Report, Option<Clue>) {
         let written = tail;
         let tail: Vec<String> = written.iter().map(|line| strip_escapes(line)).collect();
         let clue = problems::clue(&tail);
@@ -21,7 +21,8 @@ impl App {
             Some(Clue::AddressInUse) => self.about_taken_port(&tail),
             Some(Clue::Locked) | None => None,
         };
-        let places = problems::read(&tail);
+        let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
+        let places = problems::read_with(&tail, own);
         let shown = tail.len().saturating_sub(SHOWN)..;
         let output = tail[shown.clone()].to_vec();
         let coloured = if has_colours(&written) { written[shown].to_vec() } else { Vec::new() };

@@ -37,6 +37,10 @@ pub struct InitArgs {
     /// Which programs, where there are several
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    /// Translate another tool's file (.air.toml, modd.conf, Procfile, nodemon.json, process-compose.yaml, Tiltfile)
+    /// or command line (wgo, watchexec)
+    #[arg(long, value_name = "FILE|CMD", conflicts_with = "names")]
+    pub from: Option<String>,
     /// Write over a dev.toml that is there
     #[arg(long, conflicts_with = "stdout")]
     pub force: bool,
@@ -73,6 +77,9 @@ fn text(args: &InitArgs, file: &Path) -> Result<String, Vec<Problem>> {
     }
     let root = detected::root().map_err(|problem| vec![problem])?;
     let tree = detected::tree(&root);
+    if let Some(from) = &args.from {
+        return translated(&tree, from, &root);
+    }
     let person = Person::look(args);
     let names = match person {
         Person::Asked if args.names.is_empty() => which(&tree).map_err(|problem| vec![problem])?,
@@ -84,6 +91,26 @@ fn text(args: &InitArgs, file: &Path) -> Result<String, Vec<Problem>> {
     }
     detected::load(&finding, &root)?;
     Ok(head(&finding) + &finding.draft.toml())
+}
+
+/// What another tool's file says. What has no counterpart is said here, too.
+fn translated(tree: &Tree, from: &str, root: &Path) -> Result<String, Vec<Problem>> {
+    let import = detect::import::import(tree, from).map_err(|problem| vec![problem])?;
+    let text = format!("# Translated from {} by `devloop init --from`.\n\n{}", shown(from), import.draft.toml());
+    if let Err(problems) = config::load(&text, Path::new(FILE_NAME), root) {
+        environment::to_stderr(&render(&problems, Colour::Never));
+        environment::to_stderr("The translation has to be mended there.\n");
+    }
+    if !import.left.is_empty() {
+        environment::to_stderr(&format!("Without a counterpart in dev.toml:\n  {}\n", import.left.join("\n  ")));
+    }
+    Ok(text)
+}
+
+/// A file's name or a command line, as a comment holds it.
+fn shown(from: &str) -> String {
+    let line: String = from.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    format!("`{line}`")
 }
 
 const NOTHING: &str = "write a dev.toml by hand: docs/config.md has every key";

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    command::{commands, stop_command},
+    command::{commands, hook_command, stop_command},
     defaults, language,
     middleware::merged,
     names::{Names, Who},
@@ -16,7 +16,10 @@ use super::{
 use crate::{
     error::Problem,
     model::FilePath,
-    plan::{Cache, Command, Health, Inputs, Plan, Port, Protocol, Proxy, Restart, Service, Step, Stop, Swap, Watch},
+    plan::{
+        Cache, Command, Health, Hook, Inputs, Notify, Plan, Port, Protocol, Proxy, Restart, Service, Step, Stop, Swap,
+        Watch,
+    },
 };
 
 /// Everything that steps and services are made from.
@@ -46,6 +49,7 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
     let proxy = proxy(report, &file.proxy);
     ports(report, file, &checker.names, &proxy);
     let routes = routes(report, file, &checker.names, root);
+    let hooks: Option<Vec<_>> = file.hooks.iter().map(|hook| self::hook(report, hook)).collect();
     let steps: Vec<_> = (0..file.steps.len()).map(|index| checker.step(report, index)).collect();
     let services: Vec<_> = (0..file.services.len()).map(|index| checker.service(report, index)).collect();
     Some(Plan {
@@ -55,6 +59,8 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
         watch,
         proxy,
         routes: routes?,
+        hooks: hooks?,
+        notify: notify(&file.notify),
         steps: steps.into_iter().map(|step| step.map(Arc::new)).collect::<Option<_>>()?,
         services: services.into_iter().map(|service| service.map(Arc::new)).collect::<Option<_>>()?,
     })
@@ -100,6 +106,7 @@ impl Checker<'_> {
             timeout: step.timeout,
             generates: step.generates.unwrap_or(false),
             pty: common.pty,
+            problems: common.problems.clone(),
         })
     }
 
@@ -138,6 +145,7 @@ impl Checker<'_> {
             drain: service.drain.unwrap_or(defaults::DRAIN),
             restart: service.restart.unwrap_or(Restart::OnExit),
             pty: common.pty,
+            problems: common.problems.clone(),
             assets,
         })
     }
@@ -155,6 +163,16 @@ impl Checker<'_> {
         uses.sort_unstable();
         uses
     }
+}
+
+fn hook(report: &mut Report, written: &written::Hook) -> Option<Arc<Hook>> {
+    let run = hook_command(report, written)?;
+    let timeout = written.timeout.unwrap_or(defaults::HOOK_TIMEOUT);
+    (!written.on.is_empty()).then(|| Arc::new(Hook { on: written.on.clone(), run, timeout }))
+}
+
+fn notify(written: &written::Notify) -> Notify {
+    Notify { desktop: written.desktop.unwrap_or(false), bell: written.bell.unwrap_or(false) }
 }
 
 fn watch(report: &mut Report, written: &written::Watch) -> Watch {

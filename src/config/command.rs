@@ -4,7 +4,7 @@ use super::{
     names::Names,
     order::Commands,
     table::Report,
-    written::{Common, File, Run, Service, Stop},
+    written::{At, Common, File, Hook, Run, Service, Stop},
 };
 use crate::{
     error::{Problem, did_you_mean},
@@ -45,8 +45,15 @@ fn of_service(report: &mut Report, service: &Service, known: &[&str]) -> Option<
 }
 
 fn command_of(report: &mut Report, common: &Common, known: &[&str]) -> Option<Command> {
-    let run = common.run.as_ref()?;
-    let shell = common.shell.as_ref();
+    in_shell(report, common.run.as_ref()?, common.shell.as_ref(), known)
+}
+
+/// `run` of a hook: nothing in braces is replaced, what it is told is in its environment.
+pub(super) fn hook_command(report: &mut Report, hook: &Hook) -> Option<Command> {
+    in_shell(report, hook.run.as_ref()?, hook.shell.as_ref(), &[])
+}
+
+fn in_shell(report: &mut Report, run: &Run, shell: Option<&At<String>>, known: &[&str]) -> Option<Command> {
     if let (Run::Words(_), Some(shell)) = (run, shell) {
         let problem = Problem::new("`shell` has no effect: an array is never given to a shell");
         report.problem(problem.hint("write `run` as one string, or leave `shell` out"), shell.span.clone());

@@ -14,6 +14,8 @@ const WAITING: Duration = Duration::from_secs(1);
 pub(super) const DRAIN: Duration = Duration::from_secs(60);
 /// How long a start may take.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a hook may run.
+pub(super) const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// From the stop signal to SIGKILL.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// SIGTERM, which has this number on every Unix.

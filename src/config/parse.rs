@@ -2,6 +2,7 @@
 //! Nothing here compares one key with another.
 
 mod browser;
+mod hook;
 mod middleware;
 mod route;
 mod service;
@@ -21,10 +22,10 @@ use super::{
 };
 use crate::{
     error::Problem,
-    plan::{Backend, Cache, HostPattern, Listen, Restart, Settle, Swap, Tool},
+    plan::{Backend, Cache, HostPattern, Listen, Pattern, Restart, Settle, Swap, Tool},
 };
 
-const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route"];
+const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route", "hook", "notify"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
 const PROXY: &[&str] = &[
     "listen",
@@ -53,6 +54,7 @@ const STEP: &[&str] = &[
     "env",
     "env_files",
     "pty",
+    "problems",
     "cancel",
     "cache",
     "timeout",
@@ -75,6 +77,7 @@ const SERVICE: &[&str] = &[
     "drain",
     "restart",
     "pty",
+    "problems",
     "protocol",
     "assets",
 ];
@@ -141,6 +144,10 @@ impl Reader {
         for (entries, span) in tables(report, &root, "route") {
             file.routes.push(route::route(report, entries, span));
         }
+        for (entries, span) in tables(report, &root, "hook") {
+            file.hooks.push(hook::hook(report, entries, span));
+        }
+        file.notify = hook::notify(report, &root);
         file
     }
 
@@ -171,6 +178,7 @@ impl Reader {
             after: table.strings(report, "after"),
             needs: table.strings(report, "needs"),
             pty: table.boolean(report, "pty"),
+            problems: problems(report, table),
         }
     }
 
@@ -341,6 +349,19 @@ fn inputs(report: &mut Report, table: &Table<'_, '_>) -> Option<Inputs> {
             let message =
                 format!("`inputs` must be an array of patterns, `\"go\"` or `\"cargo\"`, not {}", kind(other));
             report.problem(Problem::new(message), value.span());
+            None
+        }
+    }
+}
+
+fn problems(report: &mut Report, table: &Table<'_, '_>) -> Option<Pattern> {
+    let text = table.string(report, "problems")?;
+    match Pattern::new(&text.value) {
+        Ok(pattern) => Some(pattern),
+        Err(why) => {
+            let hint =
+                r"such as `'^(?P<file>\S+):(?P<line>\d+): (?P<message>.*)$'`; `column` and `level` are known, too";
+            report.problem(Problem::new(why).hint(hint), text.span);
             None
         }
     }

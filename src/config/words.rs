@@ -39,6 +39,7 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         drain: defaults::DRAIN,
         restart: Restart::OnExit,
         pty: None,
+        problems: None,
         assets: Globs::default(),
     };
     Ok(Plan {
@@ -48,6 +49,8 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         watch: defaults::watch(),
         proxy: defaults::proxy(),
         routes: Vec::new(),
+        hooks: Vec::new(),
+        notify: crate::plan::Notify::default(),
         steps: Vec::new(),
         services: vec![Arc::new(service)],
     })

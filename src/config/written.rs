@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
-    Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Port, Protocol, RateLimit, Reload,
-    Restart, Settle, Swap, Tool,
+    Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port, Protocol,
+    RateLimit, Reload, Restart, Settle, Swap, Tool,
 };
 
 /// A value and the bytes of the file it was written in.
@@ -31,6 +31,8 @@ pub(super) struct File {
     pub(super) steps: Vec<Step>,
     pub(super) services: Vec<Service>,
     pub(super) routes: Vec<Route>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) notify: Notify,
 }
 
 /// `[watch]`
@@ -75,6 +77,7 @@ pub(super) struct Common {
     pub(super) after: Option<Strings>,
     pub(super) needs: Option<Strings>,
     pub(super) pty: Option<bool>,
+    pub(super) problems: Option<Pattern>,
 }
 
 /// `run`
@@ -142,6 +145,22 @@ pub(super) struct Stop {
     pub(super) signal: Option<i32>,
     pub(super) grace: Option<Duration>,
     pub(super) run: Option<Run>,
+}
+
+/// `[[hook]]`
+#[derive(Debug)]
+pub(super) struct Hook {
+    pub(super) on: Vec<Moment>,
+    pub(super) run: Option<Run>,
+    pub(super) shell: Option<At<String>>,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// `[notify]`
+#[derive(Debug, Default)]
+pub(super) struct Notify {
+    pub(super) desktop: Option<bool>,
+    pub(super) bell: Option<bool>,
 }
 
 /// `[[route]]`

@@ -165,6 +165,7 @@ fn is_same_step(old: &Step, new: &Step) -> bool {
         timeout: None,
         cancel: true,
         pty: None,
+        problems: None,
         ..step.clone()
     };
     bare(old) == bare(new)

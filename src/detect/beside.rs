@@ -27,7 +27,9 @@ pub(super) fn put(tree: &Tree, finding: &mut Finding) {
 /// The lines of a Procfile but `web`, which is the program itself.
 fn workers(tree: &Tree, finding: &mut Finding) {
     let known: Vec<String> = finding.draft.tables.iter().map(|table| table.name().to_owned()).collect();
-    for worker in procfile::beside(tree).into_iter().filter(|worker| !known.contains(&worker.name().to_owned())) {
+    let (services, doubts) = procfile::beside(tree);
+    finding.doubts.extend(doubts);
+    for worker in services.into_iter().filter(|worker| !known.contains(&worker.name().to_owned())) {
         finding.draft.tables.push(worker.why("of Procfile"));
     }
 }

@@ -1,7 +1,7 @@
 //! Rust: the binaries of a package or workspace, and which of them serve.
 
 use super::{
-    draft::{Draft, Table, as_name},
+    draft::{Draft, Table, Value, as_name},
     patterns::pattern,
     reading::{Doubt, Rank, Reading},
     tree::Tree,
@@ -119,51 +119,40 @@ fn binaries(tree: &Tree, folder: &str, manifest: &toml::Table) -> Vec<Binary> {
     }
     let sources: Vec<&str> = tree.ending(&[".rs"]).filter(|path| path.starts_with(&format!("{folder}src/"))).collect();
     let text: String = sources.iter().filter_map(|path| tree.text(path)).collect();
-    let mut names: Vec<String> = Vec::new();
-    let written = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
-    names.extend(written.filter_map(|bin| bin.get("name").and_then(toml::Value::as_str).map(str::to_owned)));
-    let has_main_named = manifest.get("bin").and_then(toml::Value::as_array).is_some_and(|bins| {
-        bins.iter().any(|bin| {
-            bin.get("path")
-                .and_then(toml::Value::as_str)
-                .is_some_and(|path| path.trim_start_matches("./") == "src/main.rs")
-        })
+    let mut files = written_binaries(manifest, folder);
+    let main = format!("{folder}src/main.rs");
+    let found = sources.iter().filter_map(|path| {
+        let rest = path.strip_prefix(&format!("{folder}src/bin/"))?;
+        let name = rest.strip_suffix("/main.rs").or_else(|| rest.strip_suffix(".rs"))?;
+        (!name.contains('/')).then(|| (name.to_owned(), (*path).to_owned()))
     });
-    if tree.has(&format!("{folder}src/main.rs")) && !has_main_named && !names.iter().any(|name| name == package) {
-        names.push(package.to_owned());
-    }
-    for path in &sources {
-        let Some(rest) = path.strip_prefix(&format!("{folder}src/bin/")) else { continue };
-        let name =
-            rest.strip_suffix("/main.rs").or_else(|| rest.strip_suffix(".rs")).filter(|name| !name.contains('/'));
-        let Some(name) = name else { continue };
-        let is_written = manifest.get("bin").and_then(toml::Value::as_array).is_some_and(|bins| {
-            bins.iter()
-                .any(|bin| bin.get("path").and_then(toml::Value::as_str).is_some_and(|path| path.ends_with(rest)))
-        });
-        if !is_written && !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+    let found = tree.has(&main).then(|| (package.to_owned(), main)).into_iter().chain(found);
+    for (name, path) in found {
+        if files.iter().all(|(known, file)| *known != name && *file != path) {
+            files.push((name, path));
         }
     }
-    let binary = |name: String| Binary {
+    let binary = |(name, path): (String, String)| Binary {
         package: package.to_owned(),
         folder: folder.to_owned(),
         dependencies: dependencies.clone(),
         text: text.clone(),
-        own: own_file(tree, folder, &name).unwrap_or_default(),
+        own: tree.text(&path).unwrap_or_default(),
         name,
     };
-    names.into_iter().map(binary).collect()
+    files.into_iter().map(binary).collect()
 }
 
-/// The file that holds a binary's `main`.
-fn own_file(tree: &Tree, folder: &str, name: &str) -> Option<String> {
-    let files = [
-        format!("{folder}src/bin/{name}.rs"),
-        format!("{folder}src/bin/{name}/main.rs"),
-        format!("{folder}src/main.rs"),
-    ];
-    files.iter().find_map(|file| tree.text(file))
+/// Names and files of `[[bin]]`.
+fn written_binaries(manifest: &toml::Table, folder: &str) -> Vec<(String, String)> {
+    let written = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
+    let named = written.filter_map(|bin| {
+        let text = |key: &str| bin.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+        let name = text("name")?;
+        let path = text("path").unwrap_or_else(|| format!("src/bin/{name}.rs"));
+        Some((name, format!("{folder}{}", path.trim_start_matches("./"))))
+    });
+    named.collect()
 }
 
 /// What code says that listens.
@@ -233,9 +222,11 @@ fn service(binary: &Binary, name: &str, step: &str, doubts: &mut Vec<Doubt>, sha
         doubts.push(Doubt::about(name, "port", text));
         Table::service(name, run)
     };
-    if has("tonic") && !SERVERS.iter().any(|server| *server != "tonic" && *server != "hyper" && has(server)) {
-        let tcp = super::draft::Value::Inline(vec![("tcp".to_owned(), super::draft::Value::Flag(true))]);
-        service = service.because("health", tcp, "gRPC: an open port is enough");
+    let http = SERVERS.iter().any(|server| *server != "tonic" && *server != "hyper" && has(server));
+    let http = http || (has("hyper") && !has("tonic")) || text.contains("HTTP/1");
+    if serves(binary) && !http {
+        let tcp = Value::Inline(vec![("tcp".to_owned(), Value::Flag(true))]);
+        service = service.because("health", tcp, "no HTTP is to be seen: an open port is enough");
     }
     match exclusive(binary, shared) {
         Some(why) => service.because("swap", "exclusive", why),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    draft::{Draft, Table, Value, as_name},
+    draft::{Draft, Kind, Table, Value, as_name},
     go_port::{self, Where},
     go_tools,
     patterns::pattern,
@@ -12,8 +12,20 @@ use super::{
 };
 
 /// Folders whose programs are no part of the project.
-const ASIDE: &[&str] =
-    &["_examples", "demo", "example", "examples", "hack", "misc", "samples", "scripts", "test", "tests", "tools"];
+const ASIDE: &[&str] = &[
+    "_examples",
+    "demo",
+    "example",
+    "examples",
+    "hack",
+    "internal",
+    "misc",
+    "samples",
+    "scripts",
+    "test",
+    "tests",
+    "tools",
+];
 
 /// All that is known about the Go code of a folder.
 pub(super) struct Code<'t> {
@@ -56,7 +68,12 @@ pub(super) fn readings(tree: &Tree) -> Vec<Reading> {
     }
     let code = Code::read(tree, modules);
     let all = code.programs();
-    let central: Vec<&Program> = all.iter().filter(|program| !is_aside(program.folder)).collect();
+    let within = |folder: &str| {
+        // A program within another one's folder is a part of its tests or its tools.
+        all.iter().any(|other| other.folder != "." && folder.starts_with(&format!("{}/", other.folder)))
+    };
+    let is_central = |program: &&Program| !is_aside(program.folder) && !within(program.folder);
+    let central: Vec<&Program> = all.iter().filter(is_central).collect();
     let considered = if central.is_empty() { all.iter().collect() } else { central };
     let serving: Vec<&&Program> = considered.iter().filter(|program| serves(&program.text)).collect();
     let single = considered.len() == 1 || serving.len() == 1;
@@ -72,6 +89,17 @@ pub(super) fn readings(tree: &Tree) -> Vec<Reading> {
         readings.push(code.reading(program, &step, rank));
     }
     readings
+}
+
+/// The port that the only likely program of a folder has to itself.
+pub(super) fn only_place(tree: &Tree) -> Option<(String, Value)> {
+    let likely = readings(tree).into_iter().filter(|reading| reading.rank == Rank::Likely);
+    let [only] = &likely.collect::<Vec<_>>()[..] else { return None };
+    let service = only.draft.of(Kind::Service).next()?;
+    match service.get("port")? {
+        Value::Number(port) => Some(("port".to_owned(), Value::Number(*port))),
+        _ => None,
+    }
 }
 
 /// The modules of this folder: of go.mod, and those that go.work uses.
@@ -259,12 +287,9 @@ impl<'t> Code<'t> {
             }
             _ => {}
         }
-        if only_grpc(&program.text) {
-            service = service.because(
-                "health",
-                Value::Inline(vec![("tcp".to_owned(), Value::Flag(true))]),
-                "gRPC: an open port is enough",
-            );
+        if serving && no_http(&program.text) {
+            let tcp = Value::Inline(vec![("tcp".to_owned(), Value::Flag(true))]);
+            service = service.because("health", tcp, "no HTTP is to be seen: an open port is enough");
         }
         match exclusive(program) {
             Some(why) => service.because("swap", "exclusive", why),
@@ -311,9 +336,10 @@ fn serving_command(program: &Program) -> Option<String> {
         .find(|name| found.contains(name))
 }
 
-fn only_grpc(text: &str) -> bool {
-    text.contains("grpc.NewServer(")
-        && !pattern(r"ListenAndServe|http\.Serve|http\.Server\{|gin\.|echo\.New|fiber\.New").is_match(text)
+/// Whether no HTTP is to be seen, but another way of listening.
+fn no_http(text: &str) -> bool {
+    let http = r"net/http|gin\.|echo\.New|fiber\.New|fasthttp|iris\.|beego|ghttp\.|kratos|HTTP/1";
+    pattern(r"grpc\.NewServer\(|net\.Listen\(|ListenConfig\{").is_match(text) && !pattern(http).is_match(text)
 }
 
 /// Why two instances must not run side by side.

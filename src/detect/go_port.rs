@@ -131,9 +131,10 @@ fn fixed(text: &str) -> Option<Where> {
     let called = pattern(
         r#"(?:ListenAndServe(?:TLS)?|\.Run|\.Start|\.Listen|\.RunTLS|Listen)\(\s*(?:"tcp[46]?"\s*,\s*)?"[^":/]*:(\d{2,5})"|\bAddr:\s*"[^":/]*:(\d{2,5})"|\b(?:[aA]ddr|[pP]ort|listenAddr)\w*\s*:?=\s*"[^":/]*:?(\d{4,5})""#,
     );
-    let found = called.captures(text)?;
-    let port = found.iter().skip(1).flatten().next()?.as_str().parse().ok()?;
-    (port > 0).then_some(Where::Fixed(port))
+    // Below 1024 it is what a deployment listens on.
+    let ports =
+        called.captures_iter(text).filter_map(|found| found.iter().skip(1).flatten().next()?.as_str().parse().ok());
+    ports.into_iter().find(|port| *port >= 1024).map(Where::Fixed)
 }
 
 #[cfg(test)]
@@ -163,6 +164,7 @@ mod tests {
             (r#"getenv("LISTEN_ADDR", ":8080")"#, variable("LISTEN_ADDR=127.0.0.1:{port}")),
             ("Addr string `env:\"APP_ADDR\"`", variable("APP_ADDR=127.0.0.1:{port}")),
             (r#"os.Getenv("DB_PORT")"#, Where::Unknown),
+            (r#"http.Server{Addr: ":80"}"#, Where::Unknown),
             (r#"http.ListenAndServe(cfg.Addr, nil)"#, Where::Unknown),
         ] {
             assert_eq!(of(text, text), wanted, "{text}");

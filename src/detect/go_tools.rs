@@ -209,6 +209,8 @@ fn go_generate(code: &Code, program: &Program, generated: &mut Generated) {
                 continue;
             }
             match words[..] {
+                // A program of the project's own, whose results are there: it may fetch tables from the network.
+                ["go", "run", ref rest @ ..] if is_own(rest) && has_generated(code, folder_of(path)) => {}
                 ["go", "run" | "tool", ..] => _ = folders.insert(folder_of(path).to_owned()),
                 [program, ..] if code.tree.program(program) => _ = folders.insert(folder_of(path).to_owned()),
                 [program, ..] => _ = missing.insert(program.to_owned()),
@@ -232,6 +234,19 @@ fn go_generate(code: &Code, program: &Program, generated: &mut Generated) {
         .because("generates", Value::Flag(true), "Go files marked as generated are its outputs")
         .why(format!("`//go:generate` in {}", place(first))),
     );
+}
+
+/// `./gen`, `gen.go`; not `example.com/tool@v1`.
+fn is_own(words: &[&str]) -> bool {
+    let program = words.iter().find(|word| !word.starts_with('-'));
+    program.is_none_or(|program| program.starts_with('.') || program.ends_with(".go"))
+}
+
+/// Whether a folder holds Go files that a generator has written.
+fn has_generated(code: &Code, folder: &str) -> bool {
+    let marked = pattern(r"(?m)^// Code generated .* DO NOT EDIT\.$");
+    let here = code.tree.ending(&[".go"]).filter(|path| folder_of(path) == folder);
+    here.filter_map(|path| code.tree.text(path)).any(|text| marked.is_match(&text))
 }
 
 /// A folder as go names it: `.`, `./cmd/api`.

@@ -12,6 +12,7 @@ mod frameworks;
 mod go;
 mod go_port;
 mod go_tools;
+pub mod import;
 mod machine;
 mod node;
 mod node_script;
@@ -66,7 +67,9 @@ pub fn find(tree: &Tree, names: &[String]) -> Result<Finding, Problem> {
 pub fn readings(tree: &Tree) -> Vec<Reading> {
     let mut readings = here(tree);
     let has_likely = readings.iter().any(|reading| reading.rank == Rank::Likely);
-    let below = below(tree);
+    let mut below = below(tree);
+    // A workspace has named its members already.
+    below.retain(|reading| readings.iter().all(|known| known.what != reading.what));
     if has_likely {
         let pages = below.into_iter().filter(|reading| reading.what.contains("package.json"));
         readings.extend(pages.map(Reading::aside));

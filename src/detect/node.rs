@@ -98,10 +98,25 @@ pub(super) fn readings(tree: &Tree) -> Vec<Reading> {
     let runs = |name: &&str| package.script(name).is_some_and(|text| !node_script::only_builds(text));
     let script = SCRIPTS.iter().copied().find(runs);
     let for_all = script.and_then(|name| package.script(name)).is_some_and(node_script::runs_several);
-    if (script.is_none() || for_all) && !members.is_empty() {
-        return members;
+    let mut readings = match (script.is_none() || for_all) && !members.is_empty() {
+        true => members,
+        false => package.reading(script).into_iter().collect(),
+    };
+    if !tree.program(manager.program()) && tree.program("npx") {
+        readings.iter_mut().for_each(|reading| fetched(reading, manager.program()));
     }
-    package.reading(script).into_iter().collect()
+    readings
+}
+
+/// npx fetches a package manager that is not installed.
+fn fetched(reading: &mut Reading, program: &str) {
+    let runs = |run: &str| run.split_whitespace().next() == Some(program);
+    for table in &mut reading.draft.tables {
+        if let Some(run) = table.text("run").filter(|run| runs(run)).map(|run| format!("npx --yes {run}")) {
+            table.set("run", Value::Text(run));
+        }
+    }
+    reading.doubts.push(Doubt::new(format!("`{program}` is not installed: npx fetches it")));
 }
 
 /// What a program's file is usually called.

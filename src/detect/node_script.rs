@@ -89,7 +89,7 @@ pub(super) fn runs_several(text: &str) -> bool {
             | "-F"
             | "workspaces"
             | "workspace"
-    ) || text.contains("--workspaces")
+    ) || ["--workspaces", "--filter", "--prefix", "--cwd"].iter().any(|flag| words.contains(flag))
 }
 
 /// Whether a script only builds: a library's.

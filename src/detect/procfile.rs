@@ -41,10 +41,22 @@ pub(super) fn reading(tree: &Tree, file: &str) -> Option<Reading> {
     Some(Reading { name: first, what, draft: Draft::new(services), doubts, rank: Rank::Likely })
 }
 
-/// The lines that stand beside the one that serves.
-pub(super) fn beside(tree: &Tree) -> Vec<Table> {
+/// The lines that stand beside the one that serves, as far as their programs are there; the others are named.
+pub(super) fn beside(tree: &Tree) -> (Vec<Table>, Vec<Doubt>) {
     let lines = tree.text("Procfile").map(|text| lines(&text)).unwrap_or_default();
-    lines.iter().filter(|line| line.name != "web").filter_map(service).collect()
+    let (mut services, mut doubts) = (Vec::new(), Vec::new());
+    for mut line in lines.into_iter().filter(|line| line.name != "web" && line.name != "release") {
+        let program = line.command.split_whitespace().next().unwrap_or_default().to_owned();
+        let in_venv = format!(".venv/bin/{program}");
+        if tree.has(&in_venv) {
+            line.command = line.command.replacen(&program, &in_venv, 1);
+        } else if !tree.program(&program) && (!program.contains('/') || !tree.has(&program)) {
+            doubts.push(Doubt::new(format!("`{}` of Procfile is left out: `{program}` is not there", line.name)));
+            continue;
+        }
+        services.extend(service(&line));
+    }
+    (services, doubts)
 }
 
 /// The service of one line; none for what a deployment does.

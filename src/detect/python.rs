@@ -53,8 +53,9 @@ impl Runner {
         if tree.variable("VIRTUAL_ENV") || tree.variable("CONDA_PREFIX") {
             return by_tool("python");
         }
-        let listed =
-            tree.first(&["requirements.txt", "requirements-dev.txt", "requirements/dev.txt", "requirements/base.txt"]);
+        let listed = tree
+            .first(&["requirements.txt", "requirements-dev.txt", "requirements/dev.txt", "requirements/base.txt"])
+            .or_else(|| tree.ending(&["/requirements.txt"]).min_by_key(|path| path.matches('/').count()));
         if let Some(file) = listed {
             return Runner {
                 install: Some(into_venv(tree, python, &format!("-r {file}"), file)),

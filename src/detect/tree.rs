@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use ignore::WalkBuilder;
+use ignore::{Walk, WalkBuilder};
 
 /// More files are not looked at: a folder that holds more is no single project.
 const MOST_FILES: usize = 20_000;
@@ -90,17 +90,11 @@ impl Default for Machine {
 impl Tree {
     /// The files below `root` that git would not ignore, without other people's code and results: at most 20,000.
     pub fn below(root: &Path, machine: Machine) -> Tree {
-        let walk = WalkBuilder::new(root)
-            .hidden(false)
-            .require_git(false)
-            .max_depth(Some(12))
-            .filter_entry(|entry| {
-                let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-                let name = entry.file_name().to_str().unwrap_or_default();
-                !is_folder || entry.depth() == 0 || !SKIPPED.contains(&name)
-            })
-            .build();
-        let files = walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
+        let walk = walk(root, 12).build();
+        // A .gitignore that names the binary `api` names the folder cmd/api, too, although git has its files.
+        let commands = walk_all(&root.join("cmd"));
+        let files = walk.flatten().chain(commands.flatten());
+        let files = files.filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
         let paths = files.filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_owned()));
         let paths = paths.take(MOST_FILES).collect();
         let files = Files { paths, texts: Texts::Below(root.to_path_buf()), machine };
@@ -218,6 +212,21 @@ impl Tree {
     }
 }
 
+fn walk(folder: &Path, depth: usize) -> WalkBuilder {
+    let mut walk = WalkBuilder::new(folder);
+    walk.hidden(false).require_git(false).max_depth(Some(depth)).filter_entry(|entry| {
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        let name = entry.file_name().to_str().unwrap_or_default();
+        !is_folder || entry.depth() == 0 || !SKIPPED.contains(&name)
+    });
+    walk
+}
+
+/// As `walk`, whatever git ignores.
+fn walk_all(folder: &Path) -> Walk {
+    walk(folder, 3).standard_filters(false).build()
+}
+
 /// The folder of a path; `.` at the top.
 pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or(".", |(folder, _)| folder)
@@ -240,9 +249,13 @@ mod tests {
     #[test]
     fn a_real_folder_is_walked_without_what_git_ignores_and_asked_for_what_it_does() {
         let folder = tempfile::tempdir().unwrap();
-        for (path, text) in
-            [(".gitignore", ".env\n"), (".env", "A=b\n"), ("main.go", "package main"), ("vendor/x/x.go", "package x")]
-        {
+        for (path, text) in [
+            (".gitignore", ".env\napi\n"),
+            ("cmd/api/main.go", ""),
+            (".env", "A=b\n"),
+            ("main.go", "package main"),
+            ("vendor/x/x.go", "package x"),
+        ] {
             let path = folder.path().join(path);
             #[expect(clippy::disallowed_methods, reason = "a test's own files")]
             {
@@ -251,7 +264,7 @@ mod tests {
             }
         }
         let tree = Tree::below(folder.path(), Machine::default());
-        assert_eq!(tree.paths().collect::<Vec<_>>(), [".gitignore", "main.go"]);
+        assert_eq!(tree.paths().collect::<Vec<_>>(), [".gitignore", "cmd/api/main.go", "main.go"]);
         assert!(tree.has(".env") && tree.has("vendor"));
         assert_eq!(tree.text("main.go").as_deref(), Some("package main"));
     }

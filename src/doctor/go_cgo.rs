@@ -1,5 +1,5 @@
 //! Is something built without cgo that needs it? Packages with C in them, the `plugin` package, and names that only the
-//! system's resolver knows (https://pkg.go.dev/cmd/cgo, https://pkg.go.dev/net#hdr-Name_Resolution).
+//! system's resolver knows (<https://pkg.go.dev/cmd/cgo>, <https://pkg.go.dev/net#hdr-Name_Resolution>).
 
 use super::{
     finding::{Check, Finding, Weight},

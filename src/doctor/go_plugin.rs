@@ -1,5 +1,5 @@
 //! Were the plugins (`-buildmode=plugin`) built with the toolchain and the modules of the program that loads them? If
-//! not, `plugin.Open` fails: "plugin was built with a different version of package" (https://pkg.go.dev/plugin).
+//! not, `plugin.Open` fails: "plugin was built with a different version of package" (<https://pkg.go.dev/plugin>).
 
 use super::{
     finding::{Check, Finding, Place, Weight},

@@ -1,5 +1,5 @@
 //! Where are the modules fetched from, and is that where they are? GOPROXY, GOPRIVATE, GONOPROXY, GONOSUMDB and GOSUMDB
-//! against the modules that go.mod really requires (https://go.dev/ref/mod#private-modules).
+//! against the modules that go.mod really requires (<https://go.dev/ref/mod#private-modules>).
 
 use globset::GlobBuilder;
 

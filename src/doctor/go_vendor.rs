@@ -1,5 +1,5 @@
 //! Does vendor/modules.txt say what go.mod says? Compared as go does before it refuses with "inconsistent vendoring"
-//! (https://go.dev/ref/mod#vendoring).
+//! (<https://go.dev/ref/mod#vendoring>).
 
 use std::{collections::BTreeMap, path::PathBuf};
 

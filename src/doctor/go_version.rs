@@ -1,5 +1,5 @@
 //! Which Go do go.mod, go.work and the images of Dockerfiles ask for, and is that what is there?
-//! (https://go.dev/doc/toolchain)
+//! (<https://go.dev/doc/toolchain>).
 
 use std::path::Path;
 

@@ -26,6 +26,7 @@ pub fn describe(plan: &Plan) -> String {
     routes::describe_routes(&mut text, plan);
     text.blank();
     describe_watch(&mut text, plan);
+    describe_hooks(&mut text, plan);
     text.0
 }
 
@@ -256,6 +257,23 @@ fn describe_watch(text: &mut Text, plan: &Plan) {
     text.entry("backend", backend);
     if !plan.watch.ignore.is_empty() {
         text.entry("ignores", format!("{}, .gitignore and the built-in list", patterns(&plan.watch.ignore)));
+    }
+}
+
+/// Nothing where nobody is to be told.
+fn describe_hooks(text: &mut Text, plan: &Plan) {
+    for hook in &plan.hooks {
+        let on: Vec<&str> = hook.on.iter().map(|moment| moment.name()).collect();
+        text.blank();
+        text.line(0, format!("hook on {}", on.join(", ")));
+        text.entry("run", shown(&hook.run.text));
+        text.entry("timeout", time(hook.timeout));
+    }
+    let ways = [(plan.notify.desktop, "a notification of the desktop"), (plan.notify.bell, "the terminal's bell")];
+    let ways: Vec<&str> = ways.iter().filter(|(wanted, _)| *wanted).map(|(_, way)| *way).collect();
+    if !ways.is_empty() {
+        text.blank();
+        text.line(0, format!("notify by {}, of failures and when all is well again", ways.join(" and ")));
     }
 }
 

@@ -4,7 +4,9 @@
 mod command;
 mod describe;
 mod globs;
+mod hook;
 mod middleware;
+mod pattern;
 mod route;
 mod script;
 mod subset;
@@ -20,7 +22,9 @@ pub use self::{
     command::{Command, Resolved, Vars},
     describe::{describe, time as show_time},
     globs::Globs,
+    hook::{Hook, Moment, Notify},
     middleware::{Cors, Fail, Field, HostHeader, Latency, Middleware, Origins, RateLimit},
+    pattern::Pattern,
     route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},
 };
 use crate::model::FilePath;
@@ -40,6 +44,10 @@ pub struct Plan {
     pub proxy: Proxy,
     /// `[[route]]`, in the order written; none: each service has a host of its own, and the first one the rest.
     pub routes: Vec<Arc<Route>>,
+    /// `[[hook]]`, in the order written.
+    pub hooks: Vec<Arc<Hook>>,
+    /// `[notify]`
+    pub notify: Notify,
     /// `[[step]]`, in the order written.
     pub steps: Vec<Arc<Step>>,
     /// `[[service]]`, in the order written.
@@ -196,6 +204,8 @@ pub struct Step {
     pub generates: bool,
     /// Whether it writes to a terminal of its own; unset: if `up` does.
     pub pty: Option<bool>,
+    /// A person's own pattern for places in its output.
+    pub problems: Option<Pattern>,
     /// Its command names `{out}`.
     pub makes_artifact: bool,
 }
@@ -239,6 +249,8 @@ pub struct Service {
     pub restart: Restart,
     /// Whether it writes to a terminal of its own; unset: if `up` does.
     pub pty: Option<bool>,
+    /// A person's own pattern for places in its output.
+    pub problems: Option<Pattern>,
     /// Files it serves itself: a change of one is told to pages and restarts nothing, even if `inputs` name it too.
     pub assets: Globs,
 }

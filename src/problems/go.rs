@@ -24,6 +24,41 @@ pub(super) fn panic(lines: &[&str]) -> Option<Hit> {
     }
 }
 
+/// `WARNING: DATA RACE`: the first place of the users' in each of the two accesses; the first one is the place.
+pub(super) fn race(lines: &[&str]) -> Option<Hit> {
+    if lines[0] != "WARNING: DATA RACE" {
+        return None;
+    }
+    let end = lines.iter().position(|line| line.starts_with("======")).unwrap_or(lines.len());
+    let mut accesses = Vec::new();
+    let mut access = None;
+    for pair in lines[1..end].windows(2) {
+        if pair[0].contains(" at 0x") && pair[0].contains(" by ") {
+            access = pair[0].split(" at 0x").next();
+        } else if pair[0].is_empty() {
+            access = None;
+        } else if let Some(what) = access
+            && let (Some(function), Some(frame)) = (pair[0].strip_prefix("  "), pair[1].strip_prefix("      "))
+            && let Some((file, line)) = user_frame(function, frame)
+        {
+            accesses.push((what.to_lowercase(), file, line));
+            access = None;
+        }
+    }
+    let Some((what, file, line)) = accesses.first() else {
+        return Some(Hit { weight: Weight::Error, place: None, lines: end });
+    };
+    let other = accesses.get(1).map(|(what, file, line)| format!(", {what} at {file}:{line}")).unwrap_or_default();
+    Some(error(place(file, *line, None, &format!("data race: {what}{other}")), end.max(1)))
+}
+
+/// What a test says about a race has been said better above it.
+pub(super) fn race_in_test(lines: &[&str]) -> Option<Hit> {
+    let line = lines[0].trim_start();
+    let told = line.starts_with("testing.go:") && line.ends_with(": race detected during execution of test");
+    told.then_some(Hit { weight: Weight::Error, place: None, lines: 1 })
+}
+
 fn message(line: &str) -> Option<&str> {
     if line.starts_with("panic: ") || line.starts_with("fatal error: ") {
         return Some(line);
@@ -34,7 +69,11 @@ fn message(line: &str) -> Option<&str> {
 
 /// `main.main()` and, behind a tab, `/work/main.go:8 +0x1d`.
 fn users<'a>(function: &str, frame: &'a str) -> Option<(&'a str, u32)> {
-    let frame = frame.strip_prefix('\t')?;
+    user_frame(function, frame.strip_prefix('\t')?)
+}
+
+/// `main.main()` and `/work/main.go:8 +0x1d`.
+fn user_frame<'a>(function: &str, frame: &'a str) -> Option<(&'a str, u32)> {
     let frame = frame.rsplit_once(" +0x").map_or(frame, |(frame, _)| frame);
     let (file, line, _) = location(frame)?;
     (!is_foreign(function, file)).then_some((file, line))
@@ -73,6 +112,20 @@ mod tests {
             example.com/app/web.handle()\n\t/work/web/web.go:9 +0x25\n\nafter";
         let found = ("/work/web/web.go".to_owned(), 9, "panic serving 127.0.0.1:4: boom".to_owned());
         assert_eq!(read(text), (Some(found), 10));
+    }
+
+    #[test]
+    fn a_race_is_where_the_first_access_is_and_names_the_other_one() {
+        let text = "WARNING: DATA RACE\nRead at 0x00c000018248 by goroutine 8:\n  example.com/x/sub.F.func1()\n      \
+            /w/sub/race.go:9 +0x33\n\nPrevious write at 0x00c000018248 by goroutine 7:\n  example.com/x/sub.F()\n      \
+            /w/sub/race.go:12 +0x116\n  testing.tRunner()\n      /usr/local/go/src/testing/testing.go:2036 +0x21c\n\n\
+            Goroutine 8 (running) created at:\n  example.com/x/sub.F()\n      /w/sub/race.go:8 +0xf9\n\
+            ==================\nafter";
+        let lines: Vec<&str> = text.lines().collect();
+        let hit = race(&lines).expect("a race");
+        let place = hit.place.expect("a place");
+        assert_eq!((place.file.as_str(), place.line, hit.lines), ("/w/sub/race.go", 9, 14));
+        assert_eq!(place.message, "data race: read, previous write at /w/sub/race.go:12");
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Places and messages out of what compilers and crashing programs print. Pure; does not know which files exist.
 
+mod cargo;
 mod clue;
 mod generic;
 mod go;
 mod javascript;
+mod own;
 mod python;
 mod rust;
+mod templ;
 
 pub use self::clue::clue;
 use crate::escapes::strip_escapes;
-use crate::model::Place;
+use crate::{model::Place, plan::Pattern};
 
 /// At most this many places are returned.
 pub const MOST_PLACES: usize = 20;
@@ -21,12 +24,18 @@ const LONGEST_MESSAGE: usize = 300;
 /// most `MOST_PLACES`. Escape sequences may still be in the lines. Names of files are as printed: relative ones are
 /// relative to wherever the program thought it was.
 pub fn read(lines: &[String]) -> Vec<Place> {
+    read_with(lines, None)
+}
+
+/// The same, with a person's own pattern before everything else.
+pub fn read_with(lines: &[String], own: Option<&Pattern>) -> Vec<Place> {
     let plain: Vec<String> = lines.iter().map(|line| strip_escapes(line)).collect();
     let plain: Vec<&str> = plain.iter().map(|line| line.trim_end()).collect();
     let mut hits = Vec::new();
     let mut next = 0;
     while next < plain.len() {
-        match first_hit(&plain[next..]) {
+        let of_pattern = own.and_then(|pattern| own::line(pattern, plain[next]));
+        match of_pattern.or_else(|| first_hit(&plain[next..])) {
             Some(hit) => {
                 next += hit.lines.max(1);
                 hits.extend(hit.place.map(|place| (hit.weight, place)));
@@ -58,16 +67,20 @@ struct Hit {
 type Reader = fn(&[&str]) -> Option<Hit>;
 
 /// The more telling a format's first line is, the earlier it is tried.
-const READERS: [Reader; 10] = [
+const READERS: [Reader; 14] = [
+    cargo::message,
     rust::panic,
     rust::diagnostic,
     go::panic,
+    go::race,
+    go::race_in_test,
     python::traceback,
     python::syntax_error,
     javascript::esbuild,
     javascript::vite,
     javascript::stack,
     javascript::typescript,
+    templ::parsing,
     generic::line,
 ];
 

@@ -66,7 +66,7 @@ path = "/""#;
 5 | [[plugin]]
   |   ^^^^^^
   |
-  = hint: the keys are `watch`, `step`, `service`, `proxy` and `route`"#;
+  = hint: the keys are `watch`, `step`, `service`, `proxy`, `route`, `hook` and `notify`"#;
     assert_eq!(problem_of(toml), message);
 }
 
@@ -115,7 +115,7 @@ port = 3001"#;
 4 | port = 3001
   | ^^^^
   |
-  = hint: the keys are `name`, `run`, `shell`, `inputs`, `outputs`, `after`, `needs`, `cwd`, `env`, `env_files`, `pty`, `cancel`, `cache`, `timeout` and `generates`"#;
+  = hint: the keys are `name`, `run`, `shell`, `inputs`, `outputs`, `after`, `needs`, `cwd`, `env`, `env_files`, `pty`, `problems`, `cancel`, `cache`, `timeout` and `generates`"#;
     assert_eq!(problem_of(toml), message);
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod hooks;
 mod keys;
 mod middleware;
 mod names;

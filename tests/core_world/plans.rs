@@ -7,8 +7,8 @@ use std::{
 };
 
 use devloop::plan::{
-    Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Protocol, Proxy, Reload, Restart, Service,
-    Settle, Step, Stop, Swap, Tool, Watch,
+    Backend, Cache, Command, Globs, Health, Inputs, Listen, Notify, Plan, Port, Protocol, Proxy, Reload, Restart,
+    Service, Settle, Step, Stop, Swap, Tool, Watch,
 };
 
 /// The files that people save in these plans.
@@ -44,6 +44,7 @@ pub fn step(name: &str, run: &str, inputs: &[&str], outputs: &[&str], after: &[u
         timeout: None,
         generates: false,
         pty: None,
+        problems: None,
         makes_artifact: run.contains("{out}"),
     }
 }
@@ -75,6 +76,7 @@ pub fn service(name: &str, run: &str, swap: Swap, after: &[usize], uses: &[usize
         drain: Duration::from_secs(60),
         restart: Restart::OnExit,
         pty: None,
+        problems: None,
         assets: Globs::default(),
     }
 }
@@ -102,6 +104,8 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             server_timing: false,
         },
         routes: Vec::new(),
+        hooks: Vec::new(),
+        notify: Notify::default(),
         steps: steps.into_iter().map(Arc::new).collect(),
         services: services.into_iter().map(Arc::new).collect(),
     }

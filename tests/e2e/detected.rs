@@ -121,3 +121,23 @@ fn init_writes_a_good_file_once_and_over_another_only_by_force() {
     assert_eq!(run(&project, &["init", "--force"]).status.code(), Some(0));
     assert!(project.read("dev.toml").contains("[[service]]"));
 }
+
+#[test]
+fn what_air_says_runs_and_what_has_no_counterpart_is_said() {
+    if !have("go") {
+        return;
+    }
+    let project = go_project();
+    project.write("main.go", GO_SERVER);
+    let air = "[build]\ncmd = \"go build -o ./tmp/main .\"\nbin = \"./tmp/main\"\ndelay = 1000\n";
+    project.write(".air.toml", air);
+    let wrote = run(&project, &["init", "--from", ".air.toml"]);
+    assert_eq!(wrote.status.code(), Some(0), "{}", err(&wrote));
+    assert!(err(&wrote).contains("`build.delay`: "), "{}", err(&wrote));
+    let mut devloop = project.up();
+    devloop.answers("one");
+    assert!(!project.path("tmp").exists());
+    let refused = run(&project, &["init", "--stdout", "--from", "nothing.ini"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(err(&refused).contains("hint:"), "{}", err(&refused));
+}

@@ -200,3 +200,49 @@ fn shown(url: &str, wanted: &[&str]) -> String {
     });
     page
 }
+
+#[test]
+fn hooks_are_told_what_failed_and_where_and_that_all_is_well_again() {
+    let project = Project::with_app("");
+    let toml = project.read("dev.toml");
+    let hook = "[[hook]]\non = [\"failed\", \"recovered\", \"live\"]\nrun = \"sh hook.sh\"\n";
+    project.write("dev.toml", format!("{toml}\n{hook}"));
+    let line = "$DEVLOOP_EVENT|$DEVLOOP_NAME|$DEVLOOP_PLACE|$DEVLOOP_REVISION|$DEVLOOP_PROJECT";
+    project.write("hook.sh", format!("echo \"{line}\" >> told.log\nprintf '%s' \"$DEVLOOP_FACT\" > fact.tmp\n"));
+    let mut devloop = project.up();
+    devloop.rest();
+    let told = |wanted: &str| {
+        until(&format!("the hook is told {wanted}"), || {
+            std::fs::read_to_string(project.path("told.log")).unwrap_or_default().lines().any(|line| line == wanted)
+        });
+    };
+    let name = project.root().file_name().expect("a name").to_string_lossy().into_owned();
+    told(&format!("live|app||1|{name}"));
+    project.write("version", "bad");
+    devloop.event("step_failed");
+    told(&format!("failed|build|build.sh:1:5|2|{name}"));
+    let fact: Value = serde_json::from_str(&project.read("fact.tmp")).expect("JSON");
+    assert_eq!((&fact["event"], &fact["step"]), (&"step_failed".into(), &"build".into()));
+    project.write("version", "3");
+    devloop.answers("3");
+    told(&format!("recovered|||3|{name}"));
+    devloop.stop();
+}
+
+#[test]
+fn a_hook_that_fails_or_hangs_holds_up_nothing() {
+    let project = Project::with_app("");
+    let toml = project.read("dev.toml");
+    let hooks = "[[hook]]\non = \"live\"\nrun = \"sleep 1000\"\n\n[[hook]]\non = \"live\"\nrun = \"no-such-program\"\n";
+    project.write("dev.toml", format!("{toml}\n{hooks}"));
+    let mut devloop = project.up();
+    let note = devloop.wait("a note", |event| {
+        event["event"] == "note" && event["text"].as_str().is_some_and(|text| text.contains("hook"))
+    });
+    assert!(note["text"].as_str().is_some_and(|text| text.starts_with("the hook `no-such-program` failed")), "{note}");
+    project.write("version", "2");
+    devloop.answers("2");
+    let pid = devloop.pid();
+    assert!(devloop.stop().code().is_some());
+    assert!(!crate::support::is_alive(pid));
+}

@@ -24,8 +24,8 @@ use crate::{
     core::event::{Touch, Verdict, Writer},
     model::{FilePath, RunId},
     plan::{
-        self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Plan, Port, Protocol, Proxy, Restart, Service,
-        Settle, Step, Stop, Swap, Watch,
+        self, Backend, Cache, Command, Globs, Health, Inputs, Listen, Notify, Plan, Port, Protocol, Proxy, Restart,
+        Service, Settle, Step, Stop, Swap, Watch,
     },
 };
 
@@ -70,6 +70,8 @@ impl World {
                 server_timing: false,
             },
             routes: Vec::new(),
+            hooks: Vec::new(),
+            notify: Notify::default(),
             steps: Vec::new(),
             services: Vec::new(),
             root: root.clone(),
@@ -104,6 +106,7 @@ impl World {
             timeout: None,
             generates: false,
             pty: None,
+            problems: None,
             makes_artifact: false,
         }));
     }
@@ -143,6 +146,7 @@ impl World {
             drain: Duration::ZERO,
             restart: Restart::No,
             pty: None,
+            problems: None,
         }));
     }
 
