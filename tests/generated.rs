@@ -43,7 +43,8 @@ struct Row {
 fn rows(heading: &str) -> Vec<Row> {
     let section = CONFIG.split(&format!("{heading}\n")).nth(1).unwrap_or_else(|| panic!("no section {heading}"));
     let section = section.split("\n##").next().unwrap();
-    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let table = section.split("| key |").nth(1).unwrap_or_else(|| panic!("no keys below {heading}"));
+    let rows = table.split("\n\n").next().unwrap().lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_start_matches("| ").trim_end_matches('|').split(" | ").map(str::trim).collect();
         // `| key | | | meaning |`: cells that are empty have no text between their bars.

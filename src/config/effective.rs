@@ -66,9 +66,13 @@ pub fn effective(text: &str, plan: &Plan) -> Vec<Section> {
         ));
     }
     sections.push(written.section("[proxy]", written.table("proxy"), proxy(plan)));
-    // A route has no defaults worth a line: what is written is all there is.
-    for table in written.tables("route") {
-        sections.push(written.section("[[route]]", Some(table), Vec::new()));
+    // These have no defaults worth a line: what is written is all there is.
+    for (key, header) in [("route", "[[route]]"), ("hook", "[[hook]]")] {
+        let tables = written.tables(key).into_iter();
+        sections.extend(tables.map(|table| written.section(header, Some(table), Vec::new())));
+    }
+    if let Some(notify) = written.table("notify") {
+        sections.push(written.section("[notify]", Some(notify), Vec::new()));
     }
     sections
 }
@@ -264,6 +268,7 @@ fn step(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("cache", cache),
         ("timeout", step.timeout.map_or_else(|| words("none"), |time| string(&show_time(time)))),
         ("generates", toml(step.generates)),
+        ("problems", words("what devloop knows by itself")),
     ]
 }
 
@@ -319,6 +324,7 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("stop.run", words("none")),
         ("drain", string(&show_time(service.drain))),
         ("restart", string(restart)),
+        ("problems", words("what devloop knows by itself")),
         ("protocol", string(protocol)),
         ("assets", globs(&service.assets)),
     ]
