@@ -150,6 +150,9 @@ pub struct Report {
     pub title: String,
     /// The last lines of output, without escape sequences.
     pub output: Vec<String>,
+    /// The same lines with their colours; empty if they have none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coloured: Vec<String>,
     /// The places in the output, first one first.
     pub places: Vec<Place>,
     /// What to do about it.
@@ -160,7 +163,7 @@ pub struct Report {
 impl Report {
     /// A report that has nothing to show but its title.
     pub fn new(title: impl Into<String>) -> Report {
-        Report { title: title.into(), output: Vec::new(), places: Vec::new(), hint: None }
+        Report { title: title.into(), output: Vec::new(), coloured: Vec::new(), places: Vec::new(), hint: None }
     }
 
     /// The same with this hint.

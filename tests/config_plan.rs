@@ -8,8 +8,8 @@ use devloop::{
     config::{self, Loaded},
     error::{Colour, render, render_warnings},
     plan::{
-        Cache, Fail, Field, HostHeader, Inputs, Listen, Origins, Plan, Port, RateLimit, Restart, Settle, Swap, Target,
-        Tool, describe,
+        Cache, Fail, Field, HostHeader, Inputs, Listen, Origins, Plan, Port, RateLimit, Reload, Restart, Settle, Swap,
+        Target, Tool, describe,
     },
 };
 
@@ -45,7 +45,7 @@ fn the_defaults_are_those_of_the_design() {
     let proxy = &plan.proxy;
     assert_eq!(proxy.listen, Listen { host: None, port: 3000, written: false });
     assert_eq!((proxy.fresh, proxy.hold), (Duration::from_secs(5), Duration::from_secs(30)));
-    assert!(proxy.enabled && proxy.reload && proxy.hosts.is_empty());
+    assert!(proxy.enabled && proxy.reload == Reload::Own && proxy.hosts.is_empty());
     assert_eq!((proxy.record, proxy.record_bodies, proxy.server_timing), (500, false, false));
     assert_eq!(plan.watch.settle, Settle::Auto);
     let build = &plan.steps[0];
@@ -176,7 +176,7 @@ protocol = "h2c"
     let Loaded { plan, warnings } = load(toml);
     let listen = Listen { host: Some("::1".to_owned()), port: 8080, written: true };
     assert_eq!((plan.proxy.listen.clone(), &plan.proxy.hosts[..]), (listen, &["app.test".to_owned()][..]));
-    assert_eq!((plan.proxy.hold, plan.proxy.reload), (Duration::from_secs(90), false));
+    assert_eq!((plan.proxy.hold, plan.proxy.reload), (Duration::from_secs(90), Reload::Never));
     assert_eq!(plan.watch.settle, Settle::Fixed(Duration::from_millis(250)));
     let gen_step = &plan.steps[0];
     assert_eq!(gen_step.cwd, plan.root.join("web"));
@@ -387,7 +387,8 @@ proxy
   listens on   http://localhost:3000 (127.0.0.1 and ::1); if it is taken, the next free port
   fresh        up to 5s after a save
   hold         30s, not counting a build that runs
-  reload       pages are told to reload
+  reload       pages, after each swap of their service
+  waiting      a page about it, after 1s
   record       the last 500 requests, shown at /.devloop/
 
 watch

@@ -87,6 +87,8 @@ fn kind(words: &str) -> Value {
         }
         "table of strings" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         "table" => json!({ "type": "object" }),
+        "boolean or `\"all\"`" => json!({ "enum": [true, false, "all"] }),
+        "time or `false`" => json!({ "anyOf": [time(), { "const": false }] }),
         "boolean or table" => json!({ "type": ["boolean", "object"] }),
         "number or table" => json!({ "type": ["number", "object"] }),
         "size" => json!({ "type": ["integer", "string"] }),

@@ -277,6 +277,7 @@ fn report() -> Report {
     Report {
         title: "step `build` failed: exit code 1".into(),
         output: vec!["<main.go>:3: undefined: x".into()],
+        coloured: Vec::new(),
         places: vec![Place { file: "main.go".into(), line: 3, column: Some(5), message: "undefined: x".into() }],
         hint: Some("fix it".into()),
     }
@@ -367,7 +368,6 @@ async fn status_and_events_are_there_and_nothing_else() {
     assert_eq!((status.status(), status.header("x-devloop")), (200, Some("own")));
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&status.body).unwrap()["revision"], 5);
     assert_eq!(status.header("access-control-allow-origin"), None);
-    assert_eq!(stage.get("/.devloop/").await.status(), 404);
     assert_eq!(stage.get("/.devloop/other").await.status(), 404);
     let post = "POST /.devloop/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(stage.ask(post).await.status(), 405);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use devloop::{
     core::gate::Gates,
     plan::Listen,
-    proxy::{Caller, Feeds, Proxy, Settings},
+    proxy::{Caller, Feeds, Lines, Proxy, Settings},
 };
 use proxy_support::{Wire, get};
 use tokio::{net::TcpListener, sync::watch};
@@ -22,6 +22,8 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Result<Proxy, devloop::err
         gates,
         status,
         look: None,
+        lines: Lines::default(),
+        hear: Arc::new(drop),
         tell: Arc::new(|_| {}),
         waits_for: Arc::new(|_, _| Caller::Stranger),
         since: Arc::new(|_| None),

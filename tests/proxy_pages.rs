@@ -6,7 +6,7 @@ mod support;
 
 use std::io::Write;
 
-use devloop::proxy::Pages;
+use devloop::plan::Reload;
 use flate2::{Compression, write::GzEncoder};
 use support::{App, Reply, Stage, get, within};
 
@@ -163,7 +163,7 @@ async fn a_page_streams_before_it_is_complete() {
 
 #[tokio::test]
 async fn pages_are_left_alone_where_dev_toml_says_so() {
-    let stage = Stage::with(|settings| settings.rules.browser.pages = Pages::Untouched).await;
+    let stage = Stage::with(|settings| settings.rules.browser.reload = Reload::Never).await;
     let app = program(html("ETag: \"x\"\r\n", PAGE.as_bytes())).await;
     stage.open(app.addr);
     let reply = stage.ask(&navigation("/")).await;
@@ -179,4 +179,35 @@ async fn the_script_is_there_for_everybody_and_knows_nothing() {
     assert_eq!(reply.header("content-type"), Some("text/javascript; charset=utf-8"));
     assert_eq!(reply.header("access-control-allow-origin"), None);
     assert!(!reply.text().contains("t0ken"));
+}
+
+#[tokio::test]
+async fn only_a_browser_that_navigates_is_shown_another_page_while_it_waits() {
+    let patience = std::time::Duration::from_millis(20);
+    let stage = Stage::with(|settings| settings.rules.browser.waiting = Some(patience)).await;
+    let app = program(html("", PAGE.as_bytes())).await;
+    stage.gate(support::holding());
+    let reply = stage.ask(&navigation("/")).await;
+    assert_eq!((reply.status(), reply.header("x-devloop")), (503, Some("waiting")));
+    assert!(reply.text().contains("waiting for devloop: step `build`"), "{}", reply.text());
+    // Everybody else waits for the real answer, however long that takes.
+    let mut held = Vec::new();
+    for (count, other) in (1..).zip([
+        get("/"),
+        navigation("/").replace("navigate", "cors"),
+        navigation("/").replace("GET", "POST"),
+        navigation("/").replace("document", "empty"),
+        navigation("/").replace("text/html", "*/*"),
+    ]) {
+        let mut wire = stage.connect().await;
+        wire.send(other).await;
+        stage.held(count).await;
+        held.push(wire);
+    }
+    assert_eq!(stage.ask(&navigation("/")).await.status(), 503);
+    assert_eq!(stage.stats().held, 5);
+    stage.open(app.addr);
+    for mut wire in held {
+        assert_eq!(wire.reply().await.unwrap().status(), 200);
+    }
 }

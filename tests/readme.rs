@@ -215,7 +215,7 @@ fn the_defaults_in_the_documentation_hold() {
     for (heading, key, default) in [
         ("[proxy]", "fresh", format!("`\"{}\"`", show_time(plan.proxy.fresh))),
         ("[proxy]", "hold", format!("`\"{}\"`", show_time(plan.proxy.hold))),
-        ("[proxy]", "reload", format!("`{}`", plan.proxy.reload)),
+        ("[proxy]", "reload", format!("`{}`", plan.proxy.reload == devloop::plan::Reload::Own)),
         ("[proxy]", "enabled", format!("`{}`", plan.proxy.enabled)),
         ("[[step]]", "cancel", format!("`{}`", plan.steps[0].cancel)),
         ("[[step]]", "generates", format!("`{}`", plan.steps[0].generates)),

@@ -23,7 +23,7 @@ use crate::{
     plan::{Plan, Port},
     process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
     proxy::{
-        Browser, Caller, Certify, Feeds, Limits, Look, Pages, Proxy, Recording, Rules, ServiceRoute, Settings, Tell,
+        Browser, Caller, Certify, Feeds, Limits, Lines, Look, Proxy, Recording, Rules, ServiceRoute, Settings, Tell,
         Told, WaitsFor,
     },
     store::Store,
@@ -58,8 +58,9 @@ impl App {
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
+        let shown_to_pages = Lines::default();
         let sink: Arc<dyn Fn(Output) + Send + Sync> =
-            Arc::new(show::sink(lines, ears.clone(), log.clone(), audience.clone()));
+            Arc::new(show::sink(lines.clone(), ears.clone(), log.clone(), audience.clone(), shown_to_pages.clone()));
         let of_programs = Arc::clone(&sink);
         let programs = Programs::new(
             setup,
@@ -71,6 +72,8 @@ impl App {
         let feeds = Feeds {
             gates: gates_out,
             status: status_out,
+            lines: shown_to_pages.clone(),
+            hear: show::hear(lines, log.clone()),
             look: Some(looks(inbox.clone())),
             tell: told(inbox.clone(), sink),
             waits_for: who_asks(programs.clone(), awaited.clone()),
@@ -113,6 +116,7 @@ impl App {
             inbox,
             happenings,
             showing,
+            lines: shown_to_pages,
             control: None,
             looks: HashMap::new(),
             look: 0,
@@ -240,7 +244,20 @@ pub(super) fn rules(plan: &Plan) -> Rules {
         .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
     // A host that a route names is one that the proxy answers to.
     let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
-    let browser = Browser { pages: if plan.proxy.reload { Pages::Tagged } else { Pages::Untouched } };
+    let folders = plan.steps.iter().map(|step| &step.cwd).chain(plan.services.iter().map(|service| &service.cwd));
+    let mut known = vec![plan.root.clone()];
+    for folder in folders {
+        if !known.contains(folder) {
+            known.push(folder.clone());
+        }
+    }
+    let browser = Browser {
+        reload: plan.proxy.reload,
+        editor: plan.proxy.editor.clone(),
+        folders: known,
+        waiting: plan.proxy.waiting,
+        console: plan.proxy.console,
+    };
     Rules {
         hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
         hold: plan.proxy.hold,

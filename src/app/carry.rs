@@ -91,6 +91,12 @@ impl App {
             Fact::Live { service, times, .. } => {
                 self.store.took(service, Duration::from_secs_f64((times.start_ms + times.ready_ms) / 1000.0));
             }
+            Fact::Saved { .. } => self.lines.clear(),
+            Fact::Assets { service, files, count } => {
+                if let Some(proxy) = &self.proxy {
+                    proxy.assets(service, (files.len() == *count).then(|| files.clone()));
+                }
+            }
             Fact::AtRest { ok, .. } if self.until == Until::Settled => {
                 _ = self.inbox.send(Happening::Settled { ok: *ok });
             }

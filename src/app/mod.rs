@@ -42,7 +42,7 @@ use crate::{
     model::{RunId, Time},
     plan::Plan,
     process::{self, Asked, Notice, Ports, Programs, Session, Signals},
-    proxy::Proxy,
+    proxy::{Lines, Proxy},
     store::{self, Log, Store},
     sys::{self, Clock},
     watch::{self as files, Mailbox, Watcher},
@@ -182,6 +182,8 @@ struct App {
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
+    /// What programs write, for pages that wait.
+    lines: Lines,
     control: Option<Server>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,

@@ -230,7 +230,7 @@ impl Pane<'_> {
             Some(Told::Fact(stamp, fact)) => {
                 // What a program said before it ended comes before what is said about its end.
                 self.read_lines(BEFORE_A_FACT);
-                self.fact(stamp, fact);
+                self.fact(stamp, *fact);
             }
             Some(Told::Proxy(proxy)) => self.meter.of(proxy),
             Some(Told::Suspend(done)) => {

@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::{
+    escapes::strip_escapes,
     model::{Clue, Report, RunId},
     problems,
     process::who_has,
@@ -13,6 +14,8 @@ const SHOWN: usize = 30;
 impl App {
     /// A report without a title; the core gives it one.
     pub(super) fn last_words(&self, run: RunId, tail: Vec<String>) -> (Report, Option<Clue>) {
+        let written = tail;
+        let tail: Vec<String> = written.iter().map(|line| strip_escapes(line)).collect();
         let clue = problems::clue(&tail);
         let hint = match clue {
             Some(Clue::AddressInUse) => self.about_taken_port(&tail),
@@ -20,8 +23,10 @@ impl App {
         };
         let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
         let places = problems::read_with(&tail, own);
-        let output = tail[tail.len().saturating_sub(SHOWN)..].to_vec();
-        (Report { title: String::new(), output, places, hint }, clue)
+        let shown = tail.len().saturating_sub(SHOWN)..;
+        let output = tail[shown.clone()].to_vec();
+        let coloured = if has_colours(&written) { written[shown].to_vec() } else { Vec::new() };
+        (Report { title: String::new(), output, coloured, places, hint }, clue)
     }
 
     /// Who has the port that a program could not get.
@@ -41,6 +46,11 @@ impl App {
             Some(format!("{}{hint}", problem.message))
         })
     }
+}
+
+/// Whether a terminal would show these lines otherwise than as plain text.
+fn has_colours(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.contains("\x1b["))
 }
 
 /// Every number in a line that could be a port.

@@ -36,7 +36,7 @@ use crate::{
     model::{Line, RunId, Stream},
     plan::Plan,
     process::{LineReader, LineSender, Output, queue},
-    proxy::Proxy,
+    proxy::{Hear, Heard, Level, Lines, Proxy},
     store::Log,
     sys::Clock,
     ui::{Format, Printer, Stamp, pane::Theme},
@@ -93,7 +93,7 @@ enum Patience {
 
 /// What the thread that shows is told.
 pub(super) enum Told {
-    Fact(Stamp, Fact),
+    Fact(Stamp, Box<Fact>),
     /// Requests are counted here.
     Proxy(Arc<Proxy>),
     /// Give the terminal back, and say when that is done: everything is going to stand still.
@@ -116,14 +116,14 @@ impl Teller {
     pub(super) fn note(&self, text: String) {
         let (stamp, fact) = (stamp(self.clock.now()), Fact::Note { text, hint: None });
         self.audience.fact(stamp, &fact);
-        _ = self.told.send(Told::Fact(stamp, fact));
+        _ = self.told.send(Told::Fact(stamp, Box::new(fact)));
     }
 }
 
 impl Showing {
     pub(super) fn fact(&self, stamp: Stamp, fact: Fact) {
         self.audience.fact(stamp, &fact);
-        _ = self.told.send(Told::Fact(stamp, fact));
+        _ = self.told.send(Told::Fact(stamp, Box::new(fact)));
     }
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
@@ -256,17 +256,36 @@ pub(super) fn sink(
     ears: Ears,
     log: Log,
     audience: Audience,
+    told: Lines,
 ) -> impl Fn(Output) + Send + Sync + 'static {
     move |output| {
         if let Output::Line(line) = &output {
             log.line(line);
             audience.line(line);
+            told.push(line);
             if let Some(ear) = lock(&ears).get(&line.run) {
                 ear.hear(&strip_escapes(&line.text));
             }
         }
         lines.push(output);
     }
+}
+
+/// What pages write to their console becomes lines of `browser`.
+pub(super) fn hear(lines: LineSender, log: Log) -> Hear {
+    let source: Arc<str> = Arc::from("browser");
+    Arc::new(move |Heard { level, text }| {
+        let stream = match level {
+            Level::Info => Stream::Out,
+            Level::Warning | Level::Error => Stream::Err,
+        };
+        for part in text.lines() {
+            // A page is not to steer the terminal. No run has this number.
+            let line = Line { source: source.clone(), run: RunId(0), stream, text: strip_escapes(part) };
+            log.line(&line);
+            lines.push(Output::Line(line));
+        }
+    })
 }
 
 async fn print<W: Write>(

@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::plan::{Backend, Globs, Health, Listen, Proxy, Settle, Stop, Watch};
+use crate::plan::{Backend, Globs, Health, Listen, Proxy, Reload, Settle, Stop, Watch};
 
 /// How long after the first unresolved save requests wait for its outcome.
 const FRESH: Duration = Duration::from_secs(5);
 /// How long a request is held, not counting a build that is visibly running.
 const HOLD: Duration = Duration::from_secs(30);
+/// How long a person looks at an empty page.
+const WAITING: Duration = Duration::from_secs(1);
 /// How long the old instance may finish its requests.
 pub(super) const DRAIN: Duration = Duration::from_secs(60);
 /// How long a start may take.
@@ -35,7 +37,10 @@ pub(super) fn proxy() -> Proxy {
         hosts: Vec::new(),
         fresh: FRESH,
         hold: HOLD,
-        reload: true,
+        reload: Reload::Own,
+        editor: None,
+        waiting: Some(WAITING),
+        console: false,
         tls: false,
         record: RECORD,
         record_bodies: false,

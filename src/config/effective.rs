@@ -6,7 +6,9 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::plan::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Restart, Settle, Swap, Tool, show_time};
+use crate::plan::{
+    Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Settle, Swap, Tool, show_time,
+};
 
 /// One table: `[watch]`, one `[[step]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,12 +201,20 @@ fn proxy(plan: &Plan) -> Vec<(&'static str, Value)> {
         Some(host) if host.contains(':') => string(&format!("[{host}]:{}", proxy.listen.port)),
         Some(host) => string(&format!("{host}:{}", proxy.listen.port)),
     };
+    let reload = match proxy.reload {
+        Reload::Never => toml(false),
+        Reload::Own => toml(true),
+        Reload::All => string("all"),
+    };
     vec![
         ("listen", listen),
         ("hosts", strings(proxy.hosts.iter().map(|host| &**host))),
         ("fresh", string(&show_time(proxy.fresh))),
         ("hold", string(&show_time(proxy.hold))),
-        ("reload", toml(proxy.reload)),
+        ("reload", reload),
+        ("editor", proxy.editor.as_deref().map_or_else(|| words("nothing"), string)),
+        ("waiting", proxy.waiting.map_or_else(|| toml(false), |time| string(&show_time(time)))),
+        ("console", toml(proxy.console)),
         ("tls", toml(proxy.tls)),
         ("record", toml(proxy.record)),
         ("record_bodies", toml(proxy.record_bodies)),

@@ -1,6 +1,7 @@
 //! From text to what a person wrote: every value gets its type, and every mistake in one value becomes a problem.
 //! Nothing here compares one key with another.
 
+mod browser;
 mod hook;
 mod middleware;
 mod route;
@@ -26,8 +27,21 @@ use crate::{
 
 const ROOT: &[&str] = &["watch", "step", "service", "proxy", "route", "hook", "notify"];
 const WATCH: &[&str] = &["ignore", "settle", "backend"];
-const PROXY: &[&str] =
-    &["listen", "hosts", "fresh", "hold", "reload", "tls", "record", "record_bodies", "server_timing", "enabled"];
+const PROXY: &[&str] = &[
+    "listen",
+    "hosts",
+    "fresh",
+    "hold",
+    "reload",
+    "editor",
+    "waiting",
+    "console",
+    "tls",
+    "record",
+    "record_bodies",
+    "server_timing",
+    "enabled",
+];
 const STEP: &[&str] = &[
     "name",
     "run",
@@ -246,12 +260,11 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
             report.wrong(units::no_host(&host.value), host.span.clone());
         }
     }
-    Proxy {
+    let mut proxy = Proxy {
         listen: listen(report, table),
         hosts,
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
-        reload: table.boolean(report, "reload"),
         tls: table.boolean(report, "tls"),
         record: record(report, table),
         record_bodies: table
@@ -260,7 +273,10 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         server_timing: table.boolean(report, "server_timing"),
         enabled: table.boolean(report, "enabled"),
         middleware: middleware::middleware(report, table),
-    }
+        ..Proxy::default()
+    };
+    browser::pages(report, table, &mut proxy);
+    proxy
 }
 
 fn record(report: &mut Report, table: &Table<'_, '_>) -> Option<u16> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
     Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port, Protocol,
-    RateLimit, Restart, Settle, Swap, Tool,
+    RateLimit, Reload, Restart, Settle, Swap, Tool,
 };
 
 /// A value and the bytes of the file it was written in.
@@ -50,7 +50,10 @@ pub(super) struct Proxy {
     pub(super) hosts: Option<Strings>,
     pub(super) fresh: Option<Duration>,
     pub(super) hold: Option<Duration>,
-    pub(super) reload: Option<bool>,
+    pub(super) reload: Option<Reload>,
+    pub(super) editor: Option<String>,
+    pub(super) waiting: Option<Option<Duration>>,
+    pub(super) console: Option<bool>,
     pub(super) tls: Option<bool>,
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,

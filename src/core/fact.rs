@@ -139,6 +139,15 @@ pub enum Fact {
         #[serde(skip_serializing_if = "Option::is_none")]
         stale: Option<String>,
     },
+    /// Files that a service serves as they are have changed: its pages are told, and nothing is started.
+    Assets {
+        /// The service.
+        service: Arc<str>,
+        /// The files, at most ten.
+        files: Vec<String>,
+        /// How many changed in all.
+        count: usize,
+    },
     /// The newest content came out the same for this service: its instance stays.
     Kept {
         /// The revision that changed nothing for it.

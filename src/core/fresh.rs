@@ -80,6 +80,12 @@ impl Core {
         })
     }
 
+    /// What keeps the newest content from being live, if that is a failure.
+    pub(super) fn why_not_newest(&self, index: usize) -> Option<Arc<Report>> {
+        let step = self.failed_step(index).filter(|_| !self.is_unresolved_upstream(index));
+        step.or_else(|| self.services[index].failed.as_ref().map(|failed| failed.report.clone()))
+    }
+
     /// A step before this service that has to run, and cannot because a service it needs does not run.
     fn waits_in_vain(&self, index: usize) -> Option<String> {
         if self.is_unresolved_upstream(index) {

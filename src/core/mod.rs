@@ -67,6 +67,8 @@ pub struct Core {
     unread: HashMap<FilePath, Time>,
     /// Paths that were touched when nothing read them, and have not been judged since.
     strangers: HashSet<FilePath>,
+    /// Changed assets that pages have not been told of, by service.
+    assets: BTreeMap<usize, BTreeSet<FilePath>>,
     learned: BTreeMap<Arc<str>, Arc<Learned>>,
     /// Runs whose artifacts have a key of exactly what they read, as the tool chain said afterwards.
     proven: BTreeSet<RunId>,
@@ -146,6 +148,7 @@ impl Core {
             pass: None,
             unread: HashMap::new(),
             strangers: HashSet::new(),
+            assets: BTreeMap::new(),
             learned: BTreeMap::new(),
             proven: BTreeSet::new(),
             revision: Revision(1),
@@ -305,6 +308,7 @@ impl Core {
                 break;
             }
         }
+        self.tell_assets();
         self.note_unresolved();
         self.tell_rest();
     }

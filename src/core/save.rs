@@ -94,6 +94,7 @@ impl Core {
             steps: steps.collect(),
             services: services.collect(),
             outputs_of: outputs_of.collect(),
+            assets_of: (0..plan.services.len()).filter(|index| plan.services[*index].assets.matches(path)).collect(),
             config: plan.file.as_deref() == Some(path),
         })
     }
@@ -236,7 +237,9 @@ impl Core {
         let mut same = BTreeSet::new();
         let mut first = self.now;
         let mut reads: BTreeSet<Arc<str>> = BTreeSet::new();
-        let any_changed = looked.iter().any(|(_, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone));
+        let any_changed = looked
+            .iter()
+            .any(|(path, verdict)| matches!(verdict, Verdict::Changed | Verdict::Gone) && !path.concern.only_pages());
         if any_changed {
             self.revision = Revision(self.revision.0 + 1);
             self.unpin_all("a save");
@@ -260,12 +263,12 @@ impl Core {
                     reads.extend(path.concern.steps.iter().map(|step| self.steps[*step].plan.name.clone()));
                     reads.extend(path.concern.services.iter().map(|index| self.services[*index].plan.name.clone()));
                     self.spread(&path.path, &path.concern, By::Save { first: path.first, last: path.last });
-                    changed.insert(path.path);
+                    if !path.concern.only_pages() {
+                        changed.insert(path.path);
+                    }
                 }
             }
         }
-        let names =
-            |paths: &BTreeSet<FilePath>| paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
         if !changed.is_empty() {
             // What was collected in a pause has been settling since that was over.
             let settle = self.now.since(first.max(self.settling.counts_since()));
@@ -292,6 +295,9 @@ impl Core {
             By::Step(step) => (Some(step), self.now, self.now),
             By::Save { first, last } => (None, first, last),
         };
+        for index in concern.assets_of.iter().copied() {
+            self.assets.entry(index).or_default().insert(path.clone());
+        }
         for index in concern.steps.iter().copied() {
             // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`;
             // but a formatter may have met a person's save, and has to have the last word.
@@ -312,6 +318,15 @@ impl Core {
         }
     }
 
+    /// Tells the pages of services which of their assets have changed.
+    pub(super) fn tell_assets(&mut self) {
+        for (index, files) in std::mem::take(&mut self.assets) {
+            let Some(service) = self.services.get(index) else { continue };
+            let service = service.plan.name.clone();
+            self.tell(Fact::Assets { service, files: names(&files), count: files.len() });
+        }
+    }
+
     /// Whether a change of such a path restarts this service, not by way of a step.
     pub(super) fn concerns_service(&self, index: usize, concern: &Concern) -> bool {
         concern.services.contains(&index) || self.is_unread_output(index, concern, None)
@@ -320,7 +335,7 @@ impl Core {
     /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
     /// one's result decides).
     fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
-        if !self.services[service].plan.follows_steps() {
+        if !self.services[service].plan.follows_steps() || concern.assets_of.contains(&service) {
             return false;
         }
         let before = &self.graph.before_service[service];
@@ -523,6 +538,11 @@ impl Core {
     pub(super) fn is_waiting(step: &StepNode) -> bool {
         matches!(step.activity, Activity::Ended { stage: Stage::Waiting { .. }, .. })
     }
+}
+
+/// The first of these paths, as facts name them.
+fn names(paths: &BTreeSet<FilePath>) -> Vec<String> {
+    paths.iter().take(NAMED).map(|path| path.display().to_string()).collect()
 }
 
 /// Who gave a path its new content.

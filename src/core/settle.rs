@@ -36,12 +36,19 @@ pub(super) struct Concern {
     pub(super) services: Vec<usize>,
     /// Steps that declare it as an output.
     pub(super) outputs_of: Vec<usize>,
+    /// Services that serve it as it is: their pages are told.
+    pub(super) assets_of: Vec<usize>,
     /// It is dev.toml.
     pub(super) config: bool,
 }
 
 impl Concern {
     pub(super) fn is_none(&self) -> bool {
+        self.only_pages() && self.assets_of.is_empty()
+    }
+
+    /// Whether no step and no service reads or writes it.
+    pub(super) fn only_pages(&self) -> bool {
         self.steps.is_empty() && self.services.is_empty() && self.outputs_of.is_empty() && !self.config
     }
 }

@@ -274,7 +274,7 @@ impl Core {
             expected_ms: service.took.expected().or(service.took.last()).map(millis),
             waiting_for,
             stale,
-            report: failed.or_else(|| service.failed.as_ref().map(|failed| failed.report.clone())),
+            report: failed.or_else(|| self.why_not_newest(index)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Restart, Service, Settle, Step, Swap, Tool};
+use super::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool};
 
 /// Every step and service in the order written, with what starts it, what it reads and writes, and the defaults that
 /// matter. Ends with a line end.
@@ -212,7 +212,22 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
         if proxy.fresh.is_zero() { "off".to_owned() } else { format!("up to {} after a save", time(proxy.fresh)) };
     text.entry("fresh", fresh);
     text.entry("hold", format!("{}, not counting a build that runs", time(proxy.hold)));
-    text.entry("reload", if proxy.reload { "pages are told to reload" } else { "off" });
+    let reload = match proxy.reload {
+        Reload::Never => "off",
+        Reload::Own => "pages, after each swap of their service",
+        Reload::All => "pages, after each swap of any service",
+    };
+    text.entry("reload", reload);
+    if let Some(editor) = &proxy.editor {
+        text.entry("editor", editor);
+    }
+    match proxy.waiting {
+        None => text.entry("waiting", "off"),
+        Some(after) => text.entry("waiting", format!("a page about it, after {}", time(after))),
+    }
+    if proxy.console {
+        text.entry("console", "what pages write there is shown");
+    }
     let bodies = if proxy.record_bodies { ", with their bodies" } else { "" };
     let record = match proxy.record {
         0 => "off".to_owned(),

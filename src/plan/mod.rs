@@ -98,8 +98,14 @@ pub struct Proxy {
     pub fresh: Duration,
     /// How long a request may be held; time in which a build is visibly running does not count.
     pub hold: Duration,
-    /// Whether pages are told to reload.
-    pub reload: bool,
+    /// Which swaps pages reload for.
+    pub reload: Reload,
+    /// What places in files lead to, with `{file}`, `{line}` and `{column}` in it; none: to nothing.
+    pub editor: Option<String>,
+    /// After this time a navigation that is held gets a page that shows what is being done; none: never.
+    pub waiting: Option<Duration>,
+    /// Whether pages send what they write to the console.
+    pub console: bool,
     /// Whether it speaks HTTPS.
     pub tls: bool,
     /// So many of the last requests are remembered for `/.devloop/`; 0: none.
@@ -110,6 +116,17 @@ pub struct Proxy {
     pub server_timing: bool,
     /// What is done to requests and answers where no route leads.
     pub middleware: Arc<Middleware>,
+}
+
+/// `reload`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// For none: pages pass as programs write them.
+    Never,
+    /// For those of the service that wrote them.
+    Own,
+    /// For those of every service.
+    All,
 }
 
 /// `listen`

@@ -126,7 +126,7 @@ pub enum Notice {
         run: RunId,
         /// How its leader ended.
         exit: Exit,
-        /// Its last lines (at most 50), without escape sequences.
+        /// Its last lines (at most 50), as they were written.
         tail: Vec<String>,
         /// What did not even end by SIGKILL.
         survivors: Vec<Survivor>,

@@ -1,8 +1,6 @@
-//! The last lines of a run, for reports: without escape sequences.
+//! The last lines of a run, for reports, as they were written.
 
 use std::collections::VecDeque;
-
-use crate::escapes::strip_escapes;
 
 /// This many lines are kept.
 const LINES: usize = 50;
@@ -23,7 +21,7 @@ impl Tail {
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        self.0.iter().map(|line| strip_escapes(line)).collect()
+        self.0.iter().cloned().collect()
     }
 }
 

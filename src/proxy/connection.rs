@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    browser::Asks,
+    browser::{Asks, is_watched, take_console},
     client::Client,
     download::Answer,
     headers::{Local, MOST_HOPS, from_http2, hops, unsound},
@@ -32,12 +32,12 @@ use super::{
     passage::{Way, redirect, refuse, take},
     records::Seen,
     refusal::Refusal,
-    settings::Pages,
     shared::{Known, Shared},
     speech::{LARGEST_HEAD, Opening, Scheme, Speech, listen},
     tls::Gatehouse,
     wire::ClientIo,
 };
+use crate::plan::Reload;
 
 /// How many fields a head may have: in HTTP/1.1 that is hyper's own limit.
 const MOST_FIELDS: usize = 100;
@@ -148,6 +148,9 @@ where
     }
 }
 
+/// Where pages send what they write to their console.
+const CONSOLE: &str = "/.devloop/console";
+
 async fn answer(
     shared: Arc<Shared>,
     client: Arc<Client>,
@@ -170,6 +173,14 @@ async fn answer(
             _ => refuse(&shared, &Refusal::Plain(address), request.headers(), None),
         });
     }
+    if request.uri().path() == CONSOLE {
+        let (head, body) = request.into_parts();
+        let taken = take_console(&shared, &head.method, &head.uri, &head.headers, body).await;
+        return own_answer(match taken {
+            Ok(response) => Some(response),
+            Err(refusal) => refuse(&shared, &refusal, &head.headers, None),
+        });
+    }
     if request.uri().path().starts_with(own::PREFIX) {
         let answered = own::answer(&shared, request.method(), request.uri(), request.headers());
         return own_answer(match answered {
@@ -184,11 +195,13 @@ async fn answer(
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
     }
-    let asks = match known.browser.pages {
-        Pages::Tagged => Asks::of(request.method(), request.headers()),
-        Pages::Untouched => Asks::Other,
+    let asks = match known.browser.reload {
+        Reload::Never => Asks::Other,
+        Reload::Own | Reload::All => Asks::of(request.method(), request.headers()),
     };
-    let way = Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks };
+    let patience = known.browser.waiting.filter(|_| is_watched(request.method(), request.headers()));
+    let way =
+        Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks, patience };
     drop(known);
     take(&shared, &client, way, request).await.ok_or(Drop)
 }

@@ -42,8 +42,9 @@ use super::{
     wire::Counts,
 };
 use crate::{
-    core::gate::Gate,
+    core::gate::{Gate, Gates},
     model::{Revision, RunId, Time},
+    plan::Reload,
 };
 
 /// A released request gives its share back after this time even if it is not answered: it may be a long poll.
@@ -67,6 +68,10 @@ pub(super) struct Journey {
     pub(super) client: Arc<Client>,
     /// Whether its answer may be a page for devloop's tag.
     pub(super) asks: Asks,
+    /// A person looks at an empty page, who is shown another one after this time at the gate.
+    pub(super) patience: Option<Duration>,
+    /// The newest change of assets when it came.
+    pub(super) assets: u64,
     /// When it came.
     pub(super) came: Time,
     /// How long it then waited until it was let in for the first time.
@@ -142,7 +147,18 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
     loop {
         let sight = sight(journey);
-        let mut admission = match desk.admit(shared, &mut visit, sight).await {
+        let admitted = desk.admit(shared, &mut visit, sight);
+        let verdict = match journey.patience {
+            None => admitted.await,
+            Some(patience) => {
+                let left = patience.saturating_sub(shared.clock.now().since(journey.came));
+                match tokio::time::timeout(left, admitted).await {
+                    Ok(verdict) => verdict,
+                    Err(_) => return Err(Unanswered::Refused(Refusal::Waits(waited_for(shared, desk)))),
+                }
+            }
+        };
+        let mut admission = match verdict {
             Verdict::Go(admission) => admission,
             verdict => return turned_away(verdict),
         };
@@ -221,6 +237,15 @@ fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
     match shared.gates.borrow().of(&desk.name) {
         Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
         _ => None,
+    }
+}
+
+/// What is being done while requests are held.
+fn waited_for(shared: &Shared, desk: &Desk) -> Arc<str> {
+    match shared.gates.borrow().of(&desk.name) {
+        Some(Gate::Holding { why, .. }) => Arc::clone(why),
+        Some(Gate::Open { awaiting: Some(awaiting), .. }) => Arc::clone(&awaiting.why),
+        _ => Arc::from("the service to answer"),
     }
 }
 
@@ -441,17 +466,33 @@ fn tagged(
         return None;
     }
     let admission = lease.admission();
+    let browser = Arc::clone(&shared.known().browser);
     let asked = &journey.head.headers;
     let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
     let served = Served {
         service: &admission.desk().name,
         revision: admission.revision,
         run: admission.instance.run,
+        assets: journey.assets,
+        console: browser.console,
+        all: match browser.reload {
+            Reload::All => Some(live(&shared.gates.borrow())),
+            Reload::Own | Reload::Never => None,
+        },
         token: &shared.token,
         origin: origin(scheme, asked),
         nonce: fresh_nonce(),
     };
     inject(journey.asks, head.status, &mut head.headers, &served)
+}
+
+/// The live revisions of all services, as JSON.
+fn live(gates: &Gates) -> String {
+    let open = gates.services.iter().filter_map(|(service, gate)| match gate {
+        Gate::Open { revision, .. } => Some((service.to_string(), revision.0.into())),
+        Gate::Holding { .. } | Gate::Failed { .. } => None,
+    });
+    serde_json::Value::Object(open.collect()).to_string()
 }
 
 fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<Incoming>, lease: Lease) -> Arrival {

@@ -68,9 +68,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
+pub use self::browser::Lines;
 pub use self::settings::{
-    Browser, Caller, Certify, Feeds, Limits, Look, Numbers, Pages, Recording, Rules, ServiceRoute, ServiceStats,
-    Settings, Since, Stats, Tell, Told, WaitsFor,
+    Browser, Caller, Certify, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute,
+    ServiceStats, Settings, Since, Stats, Tell, Told, WaitsFor,
 };
 use self::{
     shared::{Life, Shared},
@@ -165,6 +166,11 @@ impl Proxy {
     /// How many requests, tunnels and streams an instance still has.
     pub fn in_flight(&self, run: RunId) -> u64 {
         self.shared.instances.get(run).map_or(0, |instance| instance.in_flight())
+    }
+
+    /// Files that a service serves as they are have changed: its pages exchange them. None: more than can be named.
+    pub fn assets(&self, service: &str, files: Option<Vec<String>>) {
+        self.shared.assets.send_modify(|assets| assets.change(service, files));
     }
 
     /// Other hosts, hold limit or services from now on. Requests that are on their way keep theirs.

@@ -47,10 +47,11 @@ pub(super) fn answer(
         return Ok(own(part.response(shared)));
     }
     let response = match path {
-        "status" | "events" | "live" | "metrics" | "client.js" if !reading => return Err(Refusal::Method),
+        "status" | "events" | "live" | "metrics" | "client.js" | "output" if !reading => return Err(Refusal::Method),
         "client.js" => text("text/javascript; charset=utf-8", SCRIPT.to_owned()),
         "status" => text("application/json", format!("{:#}\n", **shared.status.borrow())),
         "metrics" => text(NUMBERS, (shared.numbers)(&shared.stats())),
+        "output" => output(shared, uri, headers)?,
         "events" => stream(shared, method, uri, headers, |to| tokio::spawn(tell(Arc::clone(shared), to)))?,
         "live" => stream(shared, method, uri, headers, |to| tokio::spawn(live::tell(Arc::clone(shared), to)))?,
         _ => inspect::answer(shared, method, path, uri, headers)?,
@@ -66,6 +67,21 @@ fn own(mut response: Response<Answer>) -> Response<Answer> {
     response
 }
 
+/// Whether this comes from a page of ours: of this origin, and with the token that stands in its tag.
+pub(super) fn is_of_a_page(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> bool {
+    same_origin(headers) && token_is_right(uri, &shared.token)
+}
+
+/// What programs have written since `after=`.
+fn output(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Response<Answer>, Refusal> {
+    if !is_of_a_page(shared, uri, headers) {
+        return Err(Refusal::Forbidden);
+    }
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let after = pairs.filter_map(|pair| pair.strip_prefix("after=")).next().and_then(|number| number.parse().ok());
+    Ok(text("application/json", shared.lines.after(after.unwrap_or(0)).to_string()))
+}
+
 /// An event stream for our own pages; `begin` starts whoever fills it.
 fn stream<T>(
     shared: &Arc<Shared>,
@@ -74,7 +90,7 @@ fn stream<T>(
     headers: &HeaderMap,
     begin: impl FnOnce(mpsc::Sender<Bytes>) -> T,
 ) -> Result<Response<Answer>, Refusal> {
-    if !same_origin(headers) || !token_is_right(uri, &shared.token) {
+    if !is_of_a_page(shared, uri, headers) {
         return Err(Refusal::Forbidden);
     }
     let body = match *method {

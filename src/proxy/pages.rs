@@ -18,6 +18,17 @@ pub(super) struct Page<'a> {
     pub(super) token: &'a str,
     /// The service and the state of its gate that this page speaks of; it reloads when the state is another one.
     pub(super) watched: Option<(&'a str, &'a str)>,
+    /// What it is for.
+    pub(super) kind: Kind,
+}
+
+/// What a page is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It says why nothing answers.
+    Reports,
+    /// It stands in for a page that will come, and shows what is being done for that.
+    Waits,
 }
 
 const STYLE: &str = "
@@ -34,6 +45,8 @@ li{padding:.6rem 0;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
 code,pre{font:.875rem/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 li code{display:block;color:var(--mark);font-weight:600}
 pre{margin:0 0 1.5rem;padding:1rem 1.25rem;background:var(--sheet);border:1px solid var(--rule);border-left:3px solid var(--mark);overflow:auto;max-height:60vh;white-space:pre-wrap;overflow-wrap:anywhere}
+.live{border-left-color:var(--hint)}
+.live i{font-style:normal;color:var(--soft);user-select:none}
 .hint{color:var(--hint)}
 footer{color:var(--soft);font-size:.875rem}
 ";
@@ -44,27 +57,36 @@ pub(super) fn page(page: Page<'_>) -> String {
     let mut html = String::with_capacity(8 * 1024);
     html.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    let (pause, waits) = match page.kind {
+        Kind::Reports => (5, ""),
+        Kind::Waits => (2, " data-waits"),
+    };
     if page.watched.is_some() {
-        html.push_str("<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>\n");
+        push(&mut html, format_args!("<noscript><meta http-equiv=\"refresh\" content=\"{pause}\"></noscript>\n"));
     }
     push(&mut html, format_args!("<title>{} - {}</title>\n", escape(&report.title), escape(page.project)));
     push(&mut html, format_args!("<style nonce=\"{token}\">{STYLE}</style>\n</head>\n"));
     html.push_str("<body>\n");
-    let (status, project) = (page.status, escape(page.project));
-    push(
-        &mut html,
-        format_args!("<main>\n<header><b>{status}</b><span>{project}, answered by devloop</span></header>\n"),
-    );
+    let project = escape(page.project);
+    // Nothing is wrong while it is being waited.
+    let status = match page.kind {
+        Kind::Reports => format!("<b>{}</b>", page.status),
+        Kind::Waits => String::new(),
+    };
+    push(&mut html, format_args!("<main>\n<header>{status}<span>{project}, answered by devloop</span></header>\n"));
     push(&mut html, format_args!("<h1>{}</h1>\n", escape(&report.title)));
     push_details(&mut html, report);
+    if page.kind == Kind::Waits {
+        html.push_str("<pre id=\"output\" class=\"live\" hidden></pre>\n");
+    }
     if let Some((service, key)) = page.watched {
-        html.push_str("<footer id=\"note\">This page reloads every five seconds.</footer>\n");
+        html.push_str("<footer id=\"note\">This page reloads by itself.</footer>\n");
         let (service, key) = (escape(service), escape(key));
         push(
             &mut html,
             format_args!(
                 "<script async src=\"{CLIENT}\" nonce=\"{token}\" data-token=\"{token}\" data-service=\"{service}\" \
-                 data-key=\"{key}\"></script>\n"
+                 data-key=\"{key}\"{waits}></script>\n"
             ),
         );
     }
@@ -138,6 +160,7 @@ mod tests {
         Report {
             title: text.into(),
             output: vec![text.into(), "line 2".into()],
+            coloured: Vec::new(),
             places: vec![Place { file: text.into(), line: 3, column: Some(7), message: text.into() }],
             hint: Some(text.into()),
         }
@@ -147,7 +170,8 @@ mod tests {
     fn nothing_of_a_report_becomes_markup() {
         let report = hostile();
         let watched = Some(("\"><script>", "failed:1"));
-        let html = page(Page { report: &report, project: "<b>", status: 503, token: "abc", watched });
+        let html =
+            page(Page { report: &report, project: "<b>", status: 503, token: "abc", watched, kind: Kind::Reports });
         assert_eq!(html.matches("<script").count(), 1);
         assert_eq!(html.matches("</script").count(), 1);
         assert!(!html.contains("alert('x')") && !html.contains('\0') && !html.contains("<b>,"));
@@ -156,15 +180,27 @@ mod tests {
 
     #[test]
     fn a_page_that_watches_nothing_has_no_script() {
-        let html = page(Page { report: &hostile(), project: "p", status: 403, token: "abc", watched: None });
+        let html = page(Page {
+            report: &hostile(),
+            project: "p",
+            status: 403,
+            token: "abc",
+            watched: None,
+            kind: Kind::Reports,
+        });
         assert!(!html.contains("<script") && !html.contains("refresh"));
     }
 
     #[test]
     fn plain_text_has_places_output_and_hint() {
         let place = Place { file: "main.go".into(), line: 3, column: None, message: "undefined: x".into() };
-        let report =
-            Report { title: "t".into(), output: vec!["o".into()], places: vec![place], hint: Some("h".into()) };
+        let report = Report {
+            title: "t".into(),
+            output: vec!["o".into()],
+            coloured: Vec::new(),
+            places: vec![place],
+            hint: Some("h".into()),
+        };
         assert_eq!(plain(&report), "devloop: t\nmain.go:3: undefined: x\n\no\n\nhint: h\n");
     }
 }

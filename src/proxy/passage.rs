@@ -43,6 +43,7 @@ pub(super) struct Way<'a> {
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
     pub(super) asks: Asks,
+    pub(super) patience: Option<Duration>,
 }
 
 /// Takes a request along its route, as its rules say. None: the connection is to be dropped without an answer.
@@ -183,11 +184,26 @@ async fn pass(
     }
     let came = shared.clock.now();
     let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
+    let assets = shared.assets.borrow().newest();
     let upload = Upload::new(body, &shared.budget, rules.and_then(Ruleset::longest_body), || trail.tap());
     let naming = if rules.is_some_and(Ruleset::names_upstream) { Naming::Instance } else { Naming::AsItIs };
     let (upgrade, asks) = ((asked, client_side), way.asks);
-    let (local, client) = (way.local, Arc::clone(client));
-    let mut journey = Journey { head, came_in, upload, upgrade, local, naming, client, came, held: None, trail, asks };
+    let (local, client, patience) = (way.local, Arc::clone(client), way.patience);
+    let mut journey = Journey {
+        head,
+        came_in,
+        upload,
+        upgrade,
+        local,
+        naming,
+        client,
+        came,
+        held: None,
+        trail,
+        asks,
+        patience,
+        assets,
+    };
     let arrival = match forward(shared, desk, &mut journey).await {
         Ok(response) => Some(response),
         Err(Unanswered::Left) => None,

@@ -14,7 +14,7 @@ use super::{
     download::Answer,
     grpc::{MESSAGE as GRPC_MESSAGE, STATUS as GRPC_STATUS, UNAVAILABLE, message as grpc_message},
     headers::{REASON, accepts, is_grpc, is_navigation, is_of},
-    pages::{Page, page, plain},
+    pages::{Kind, Page, page, plain},
 };
 use crate::model::Report;
 
@@ -23,6 +23,8 @@ use crate::model::Report;
 pub(super) enum Refusal {
     /// No program runs, and none will until something changes.
     Failed(Arc<Report>),
+    /// Held, and a person looks at an empty page; for what.
+    Waits(Arc<str>),
     /// Held until the limit; for what.
     Limit(Arc<str>),
     /// Held until the client's own deadline; for what.
@@ -115,9 +117,12 @@ pub(super) struct Setting<'a> {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Failed(_) | Refusal::TooMany | Refusal::Itself | Refusal::Replaced | Refusal::Closing => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Refusal::Failed(_)
+            | Refusal::Waits(_)
+            | Refusal::TooMany
+            | Refusal::Itself
+            | Refusal::Replaced
+            | Refusal::Closing => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Limit(_) | Refusal::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Refused(_) | Refusal::Died(_) | Refusal::Garbled(_) | Refusal::Reset(_) => StatusCode::BAD_GATEWAY,
             Refusal::Foreign(..) | Refusal::Forbidden => StatusCode::FORBIDDEN,
@@ -147,7 +152,9 @@ impl Refusal {
         const UNIMPLEMENTED: u16 = 12;
         const INTERNAL: u16 = 13;
         match self {
-            Refusal::Failed(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => UNAVAILABLE,
+            Refusal::Failed(_) | Refusal::Waits(_) | Refusal::TooMany | Refusal::Itself | Refusal::Closing => {
+                UNAVAILABLE
+            }
             Refusal::Replaced | Refusal::Refused(_) | Refusal::Died(_) | Refusal::Limit(_) => UNAVAILABLE,
             Refusal::Deadline(_) => DEADLINE_EXCEEDED,
             Refusal::Foreign(..) | Refusal::Forbidden | Refusal::Origin(_) => PERMISSION_DENIED,
@@ -169,6 +176,7 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Refusal::Failed(_) => "failed",
+            Refusal::Waits(_) => "waiting",
             Refusal::Limit(_) | Refusal::Deadline(_) => "holding-limit",
             Refusal::TooMany => "too-many-held",
             Refusal::Itself => "waits-for-itself",
@@ -201,6 +209,7 @@ impl Refusal {
     pub(super) fn report(&self) -> Report {
         match self {
             Refusal::Failed(report) => (**report).clone(),
+            Refusal::Waits(why) => Report::new(format!("waiting for devloop: {why}")),
             Refusal::Limit(why) => Report::new(format!("held too long, waiting for {why}"))
                 .hint("the terminal where devloop runs says what it is doing; `[proxy] hold` sets the limit"),
             Refusal::Deadline(why) => {
@@ -283,7 +292,7 @@ impl Refusal {
         headers.insert(REASON, HeaderValue::from_static(self.reason()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Refusal::TooMany | Refusal::Closing => {
+            Refusal::Waits(_) | Refusal::TooMany | Refusal::Closing => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Refusal::PostOnly => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
@@ -318,7 +327,9 @@ impl Refusal {
         // A page that cannot become another one by itself does not need to listen.
         let watched = setting.watched.filter(|_| self.status().is_server_error() && *self != Refusal::Loop);
         let token = setting.token;
-        let body = page(Page { report, project: setting.project, status: self.status().as_u16(), token, watched });
+        let kind = if matches!(self, Refusal::Waits(_)) { Kind::Waits } else { Kind::Reports };
+        let body =
+            page(Page { report, project: setting.project, status: self.status().as_u16(), token, watched, kind });
         let mut response = text("text/html; charset=utf-8", body);
         let policy = format!(
             "default-src 'none'; style-src 'nonce-{token}'; script-src 'nonce-{token}'; connect-src 'self'; \

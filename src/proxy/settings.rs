@@ -1,13 +1,14 @@
 //! What the proxy is told from outside: where to listen, whom to answer, how long to hold. No behaviour.
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
+use super::browser::Lines;
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Middleware, Route},
+    plan::{Listen, Middleware, Reload, Route},
 };
 
 /// Everything the proxy needs to start.
@@ -71,20 +72,24 @@ pub struct Recording {
 }
 
 /// What is done to pages.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Browser {
-    /// Whether they get devloop's tag.
-    pub pages: Pages,
+    /// Which swaps they reload for.
+    pub reload: Reload,
+    /// What places in files lead to, with `{file}`, `{line}` and `{column}` in it.
+    pub editor: Option<String>,
+    /// The folders that programs name files from, the project's own first; absolute.
+    pub folders: Vec<PathBuf>,
+    /// After this time a navigation that is held gets a page that shows what is being done; none: never.
+    pub waiting: Option<Duration>,
+    /// Whether they send what they write to the console.
+    pub console: bool,
 }
 
-/// How pages reach the browser.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pages {
-    /// With devloop's tag, by which they learn of swaps.
-    #[default]
-    Tagged,
-    /// As programs write them.
-    Untouched,
+impl Default for Browser {
+    fn default() -> Browser {
+        Browser { reload: Reload::Own, editor: None, folders: Vec::new(), waiting: None, console: false }
+    }
 }
 
 /// A service as the router sees it.
@@ -166,6 +171,10 @@ pub struct Feeds {
     pub status: watch::Receiver<Arc<serde_json::Value>>,
     /// Makes sure that every save the OS has reported so far has reached the gates. None: they are taken as they are.
     pub look: Option<Look>,
+    /// What programs write, for pages that show it.
+    pub lines: Lines,
+    /// Where goes what pages write to their console. Called from the proxy's tasks: must not block.
+    pub hear: Hear,
     /// Hears what people should know. Called from the proxy's tasks: must be quick and must not block.
     pub tell: Tell,
     /// Who a process is to a service's gate. Called from the proxy's tasks: must be quick and must not block.
@@ -176,6 +185,28 @@ pub struct Feeds {
     pub numbers: Numbers,
 }
 
+/// Takes one line of a page's console.
+pub type Hear = Arc<dyn Fn(Heard) + Send + Sync>;
+
+/// A line of a page's console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// How bad it is.
+    pub level: Level,
+    /// What it says; it may have several lines.
+    pub text: String,
+}
+
+/// How bad a line of a console is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Not at all.
+    Info,
+    /// A warning.
+    Warning,
+    /// An error.
+    Error,
+}
 /// What has happened after this version of it, as JSON with the new `version`; none: nothing. Version 0 is before
 /// everything. Called from the proxy's tasks: must be quick.
 pub type Since = Arc<dyn Fn(u64) -> Option<serde_json::Value> + Send + Sync>;

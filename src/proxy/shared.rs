@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     body::Budget,
+    browser::{Allowance, Assets, Lines},
     desk::Desk,
     host::Reach,
     instance::Instances,
@@ -20,7 +21,7 @@ use super::{
     records::{Records, replay::Armed},
     route::Lanes,
     settings::{
-        Browser, Feeds, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
+        Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
     },
     speech::Scheme,
 };
@@ -50,6 +51,10 @@ pub(super) struct Shared {
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
+    pub(super) assets: watch::Sender<Assets>,
+    pub(super) lines: Lines,
+    pub(super) hear: Hear,
+    pub(super) allowance: Allowance,
     pub(super) lookout: Lookout,
     pub(super) waits_for: WaitsFor,
     pub(super) tell: Tell,
@@ -94,6 +99,10 @@ impl Shared {
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,
             status: feeds.status,
+            assets: watch::Sender::new(Assets::default()),
+            lines: feeds.lines,
+            hear: feeds.hear,
+            allowance: Allowance::default(),
             lookout: Lookout::new(feeds.look, &limits),
             waits_for: feeds.waits_for,
             tell: feeds.tell,

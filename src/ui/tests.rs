@@ -20,6 +20,7 @@ fn report() -> Report {
     Report {
         title: "step `build` failed: exit code 1".to_owned(),
         output: vec!["# example/cmd/api".to_owned(), "cmd/api/main.go:12:5: undefined: x".to_owned()],
+        coloured: Vec::new(),
         places: vec![Place {
             file: "cmd/api/main.go".to_owned(),
             line: 12,
@@ -123,6 +124,10 @@ fn samples() -> Vec<(Fact, &'static str)> {
         (
             Fact::Kept { revision, service: api.clone(), why: "artifact of `build` is the same".to_owned() },
             "api stays for revision 5: artifact of `build` is the same",
+        ),
+        (
+            Fact::Assets { service: api.clone(), files: vec!["static/app.css".to_owned()], count: 1 },
+            "pages of api are told of static/app.css",
         ),
         (
             Fact::StartFailed {
@@ -231,6 +236,7 @@ fn kind(fact: &Fact) -> usize {
         Fact::Unpinned { .. } => 25,
         Fact::Paused => 26,
         Fact::Resumed { .. } => 27,
+        Fact::Assets { .. } => 28,
     }
 }
 
@@ -263,7 +269,7 @@ fn there_is_a_sample_of_every_kind_of_fact() {
     let kinds: Vec<usize> = samples().iter().map(|(fact, _)| kind(fact)).collect();
     let mut kinds = kinds;
     kinds.sort_unstable();
-    assert_eq!(kinds, (0..=27).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..=28).collect::<Vec<_>>());
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub fn say(fact: &Fact) -> Said {
         | Fact::Probing { .. }
         | Fact::Live { .. }
         | Fact::Kept { .. }
+        | Fact::Assets { .. }
         | Fact::StartFailed { .. }
         | Fact::Crashed { .. }
         | Fact::Stopped { .. }
@@ -134,6 +135,9 @@ fn say_service(fact: &Fact) -> Said {
             details.extend(stale.iter().map(|why| format!("already stale: {why}")));
             let tone = if details.is_empty() { Tone::Good } else { Tone::Attention };
             Said { tone, title: format!("{service} live: revision {revision}, {}", times_shown(times)), details }
+        }
+        Fact::Assets { service, files, count } => {
+            neutral(format!("pages of {service} are told of {}", files_shown(files, *count)))
         }
         Fact::Kept { revision, service, why } => neutral(format!("{service} stays for revision {revision}: {why}")),
         Fact::StartFailed { revision, service, report, serving, .. } => Said {

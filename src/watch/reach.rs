@@ -67,6 +67,9 @@ impl Reaches {
         for step in &plan.steps {
             reaches.add_globs(names, &step.outputs);
         }
+        for service in &plan.services {
+            reaches.add_globs(names, &service.assets);
+        }
         for reads in learned {
             for file in &reads.files {
                 reaches.add_exact(names.full(file));

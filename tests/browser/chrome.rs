@@ -1,6 +1,6 @@
 //! A real browser: headless Chromium, spoken to over the DevTools protocol through two pipes. Tests that run at the same
 //! time share one; each has its own profile in it.
-#![expect(dead_code, unreachable_pub, reason = "every test program has its own copy and uses its part")]
+#![expect(unreachable_pub, reason = "test programs are crates of their own")]
 
 use std::{
     collections::HashMap,
@@ -137,7 +137,7 @@ impl Chrome {
 
     fn try_call(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
         let id = {
-            let mut next = self.next.lock().expect("nobody panics");
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             *next += 1;
             *next
         };
@@ -147,9 +147,9 @@ impl Chrome {
         }
         let mut bytes = message.to_string().into_bytes();
         bytes.push(0);
-        self.pipe.lock().expect("nobody panics").write_all(&bytes).expect("the browser reads");
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes).expect("the browser reads");
         let end = Instant::now() + DEADLINE;
-        let mut inbox = self.heard.inner.lock().expect("nobody panics");
+        let mut inbox = self.heard.inner.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(mut answer) = inbox.answers.remove(&id) {
                 return match answer.get("error") {
@@ -159,7 +159,7 @@ impl Chrome {
             }
             let left = end.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "the browser does not answer {method}");
-            inbox = self.heard.news.wait_timeout(inbox, left).expect("nobody panics").0;
+            inbox = self.heard.news.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -186,7 +186,7 @@ fn hear(mut reader: BufReader<File>, heard: &Heard) {
         while let Some(end) = buffer.iter().position(|byte| *byte == 0) {
             let message: Vec<u8> = buffer.drain(..=end).collect();
             let Ok(message) = serde_json::from_slice::<Value>(&message[..end]) else { continue };
-            let mut inbox = heard.inner.lock().expect("nobody panics");
+            let mut inbox = heard.inner.lock().unwrap_or_else(PoisonError::into_inner);
             match message["id"].as_u64() {
                 Some(id) => drop(inbox.answers.insert(id, message)),
                 None => inbox.events.entry(text(&message["sessionId"])).or_default().push(message),
@@ -283,7 +283,7 @@ impl Page {
     }
 
     fn events(&self, method: &str) -> Vec<Value> {
-        let inbox = self.chrome.heard.inner.lock().expect("nobody panics");
+        let inbox = self.chrome.heard.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let known = inbox.events.get(&self.session).into_iter().flatten();
         known.filter(|event| event["method"] == method).cloned().collect()
     }
@@ -304,6 +304,7 @@ impl Page {
     /// What it looks like, as a file, where `DEVLOOP_TEST_SCREENSHOTS` names a folder for that.
     pub fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("DEVLOOP_TEST_SCREENSHOTS") else { return };
+        self.call("Page.bringToFront", json!({}));
         let picture = text(&self.call("Page.captureScreenshot", json!({ "format": "png" }))["data"]);
         std::fs::write(Path::new(&folder).join(format!("{name}.png")), decode(&picture)).expect("the folder is there");
     }

@@ -5,4 +5,6 @@ mod chrome;
 #[path = "../proxy_support/mod.rs"]
 mod stage;
 
+mod overlay;
 mod reload;
+mod waiting;

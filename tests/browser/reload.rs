@@ -5,7 +5,7 @@ use std::sync::Arc;
 use devloop::{
     core::gate::Gate,
     model::{Revision, RunId},
-    proxy::Pages,
+    plan::Reload,
 };
 
 use crate::{
@@ -251,7 +251,7 @@ async fn a_page_that_comes_back_out_of_the_history_is_brought_up_to_date() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_can_be_left_alone() {
     let Some(chrome) = Chrome::get() else { return };
-    let stage = Stage::with(|settings| settings.rules.browser.pages = Pages::Untouched).await;
+    let stage = Stage::with(|settings| settings.rules.browser.reload = Reload::Never).await;
     let app = program("app", "ETag: \"x\"\r\n").await;
     stage.gate(open(stage.add(app.addr), 1));
     let page = chrome.page();

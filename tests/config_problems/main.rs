@@ -6,6 +6,7 @@ mod hooks;
 mod keys;
 mod middleware;
 mod names;
+mod pages;
 mod routes;
 mod services;
 mod values;

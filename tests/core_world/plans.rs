@@ -7,8 +7,8 @@ use std::{
 };
 
 use devloop::plan::{
-    Backend, Cache, Command, Globs, Health, Inputs, Listen, Notify, Plan, Port, Protocol, Proxy, Restart, Service,
-    Settle, Step, Stop, Swap, Tool, Watch,
+    Backend, Cache, Command, Globs, Health, Inputs, Listen, Notify, Plan, Port, Protocol, Proxy, Reload, Restart,
+    Service, Settle, Step, Stop, Swap, Tool, Watch,
 };
 
 /// The files that people save in these plans.
@@ -94,7 +94,10 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             hosts: Vec::new(),
             fresh: Duration::from_secs(5),
             hold: Duration::from_secs(30),
-            reload: true,
+            reload: Reload::Own,
+            editor: None,
+            waiting: None,
+            console: false,
             tls: false,
             record: 0,
             record_bodies: false,

@@ -19,6 +19,7 @@ mod leaving;
 mod loop_;
 mod mishaps;
 mod observe;
+mod pages;
 mod pane;
 mod programs;
 mod requests;

@@ -64,7 +64,7 @@ print(os.tcgetpgrp(0) == os.getpgid(0), open('/dev/tty').isatty())";
     let run = world.launch(launch);
     let ended = world.ended(run).await;
     assert_eq!(ended.tail[0], "True True True os.terminal_size(columns=99, lines=33)");
-    assert_eq!(ended.tail[1..], ["red", "True True"]);
+    assert_eq!(ended.tail[1..], ["\u{1b}[31mred\u{1b}[0m", "True True"]);
     assert_eq!(world.said.texts()[1], "\u{1b}[31mred\u{1b}[0m");
 }
 

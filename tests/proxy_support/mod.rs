@@ -21,7 +21,7 @@ use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
     plan::{Listen, Protocol},
-    proxy::{Caller, Feeds, Limits, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Told, WaitsFor},
+    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Told, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,6 +53,10 @@ pub struct Stage {
     pub proxy: Proxy,
     pub addr: SocketAddr,
     pub status: watch::Sender<Arc<serde_json::Value>>,
+    /// What programs have written.
+    pub lines: Lines,
+    /// What pages have written to their consoles.
+    pub heard: Arc<Mutex<Vec<Heard>>>,
     /// What the proxy had to say so far.
     pub told: Arc<Mutex<Vec<Told>>>,
     /// What its programs speak.
@@ -91,13 +95,18 @@ impl Stage {
         change(&mut settings);
         let gates = watch::Sender::new(Gates::default());
         let status = watch::Sender::new(Arc::new(serde_json::json!({ "ok": true })));
+        let (lines, heard) = (Lines::default(), Arc::<Mutex<Vec<Heard>>>::default());
+        let hearing = Arc::clone(&heard);
+        let hear = Arc::new(move |line| hearing.lock().unwrap().push(line));
         let told: Arc<Mutex<Vec<Told>>> = Arc::default();
-        let hearing = Arc::clone(&told);
-        let tell = Arc::new(move |what| hearing.lock().unwrap().push(what));
+        let listening = Arc::clone(&told);
+        let tell = Arc::new(move |what| listening.lock().unwrap().push(what));
         let feeds = Feeds {
             gates: gates.subscribe(),
             status: status.subscribe(),
             look: None,
+            lines: lines.clone(),
+            hear,
             tell,
             waits_for,
             since: Arc::new(|_| None),
@@ -108,6 +117,8 @@ impl Stage {
             addr: proxy.addresses()[0],
             proxy,
             status,
+            lines,
+            heard,
             told,
             protocol: Protocol::Http,
             gates,

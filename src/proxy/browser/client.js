@@ -49,7 +49,7 @@
         return reload(`${state.service} ${state.run}`);
       }
     }
-    takeAssets(state.assets || []);
+    takeAssets(state.assets);
     show(state);
   }
 
@@ -61,7 +61,10 @@
   // A report or a waiting page: it becomes another page as soon as there is one.
   function takeOnOwnPage(state) {
     const working = state.state === 'holding' || state.state === 'saved';
-    if (working) {
+    if (working && page.waits) {
+      document.querySelector('h1').textContent = `waiting for devloop: ${state.why || ''}`;
+      note('This page becomes the real one by itself.');
+    } else if (working) {
       note(`devloop is working on it: ${state.why || ''}`);
     } else if (page.waits || state.key !== page.key) {
       go();
@@ -223,15 +226,18 @@
 
   // ---- Assets: stylesheets and images in place, everything else by a reload -----------------------------------------
 
-  function takeAssets(changes) {
+  function takeAssets({ forgotten, changes }) {
     const missed = changes.filter((change) => change.number > page.assets);
-    if (missed.length === 0) return;
-    page.assets = missed[missed.length - 1].number;
+    const newest = missed.reduce((number, change) => Math.max(number, change.number), forgotten);
+    if (newest <= page.assets) return;
+    // More may have happened than is still known.
+    const knowsAll = forgotten <= page.assets;
+    page.assets = newest;
     // A page with a client of its own gets these from there.
     if (hasOwnClient()) return;
-    // More has happened than is still known.
-    const gap = missed[0].number > changes[0].number ? false : missed[0].first;
-    if (gap || !missed.every((change) => exchange(change.file, change.number))) reload(`assets ${page.assets}`);
+    const files = new Map(missed.map((change) => [change.file, change.number]));
+    const exchanged = [...files].map(([file, number]) => exchange(file, number));
+    if (!knowsAll || exchanged.includes(false)) reload(`assets ${newest}`);
   }
 
   function exchange(file, number) {
@@ -243,8 +249,7 @@
     return false;
   }
 
-  // Whether the address of this page's own origin may be that file: the longest common end counts, and the name must be
-  // the same.
+  // Whether an address of this origin may be that file: where a program serves it is not known, but its name is.
   function isOf(address, file) {
     let path;
     try {
@@ -338,7 +343,349 @@
     if (element) element.textContent = text;
   }
 
-  function show() {}
+  // A failure is a sheet over the page; it can be put aside, and is a badge then. Old answers have a badge anyway.
+  let host = null;
+  let shown = '';
 
+  function show(state) {
+    const report = state.report || null;
+    const words = wordsFor(state);
+    const picture = JSON.stringify([words, report]);
+    if (picture === shown) return;
+    shown = picture;
+    clearTimeout(later);
+    if (!words && !report) return hide();
+    const draw = () => (report && recall('aside') !== nameOf(report) ? drawSheet(state, report) : drawBadge(words, report));
+    // What is over in a moment does not flicker.
+    if (report || state.state === 'stale') draw();
+    else later = setTimeout(draw, 400);
+  }
+
+  let later = 0;
+
+  function wordsFor(state) {
+    switch (state.state) {
+      case 'failed': return ['failed', state.report ? state.report.title : ''];
+      case 'stale': return ['stale', state.stale || ''];
+      case 'saved': return ['working', state.why || ''];
+      case 'holding': return ['working', state.why || ''];
+      default: return null;
+    }
+  }
+
+  // The same failure is the same after a reload.
+  function nameOf(report) {
+    return JSON.stringify([report.title, report.output]);
+  }
+
+  function hide() {
+    if (host) host.remove();
+    host = null;
+  }
+
+  // An empty shadow, with devloop's style: neither the page's rules nor its policy reach it.
+  function stage() {
+    hide();
+    host = document.createElement('devloop-overlay');
+    const shadow = host.attachShadow({ mode: 'open' });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(COLOURS + STYLE);
+    shadow.adoptedStyleSheets = [sheet];
+    // Where a page replaces its body, this stays.
+    document.documentElement.append(host);
+    return shadow;
+  }
+
+  // Above all else, dialogs of the page included.
+  function raise() {
+    if (!host.showPopover) return;
+    host.popover = 'manual';
+    try {
+      host.showPopover();
+    } catch {
+      // Then it is above all but dialogs.
+    }
+  }
+
+  function make(name, className, text) {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  }
+
+  function drawBadge([kind, why], report) {
+    const badge = make('button', `badge ${kind}`);
+    badge.type = 'button';
+    badge.title = report ? 'Show the failure' : why;
+    badge.append(make('i'), make('b', '', kind), make('span', '', why));
+    badge.onclick = () => {
+      if (!report) return badge.classList.toggle('open');
+      forget('aside');
+      drawSheet(told.get(page.service), report);
+    };
+    stage().append(badge);
+    raise();
+  }
+
+  function drawSheet(state, report) {
+    const back = make('div', 'back');
+    const sheet = make('div', 'sheet');
+    sheet.setAttribute('role', 'alertdialog');
+    sheet.setAttribute('aria-label', report.title);
+    const aside = make('button', 'aside', 'put aside (Esc)');
+    aside.type = 'button';
+    aside.onclick = putAside;
+    const head = make('header');
+    const serving = isOpen(state) ? `revision ${state.revision} still answers` : 'nothing answers';
+    head.append(make('span', '', `devloop: ${page.service}, ${serving}`), aside);
+    sheet.append(head, make('h1', '', report.title));
+    if (report.places.length > 0) sheet.append(listOf(report.places));
+    if (report.output.length > 0) sheet.append(outputOf(report));
+    if (report.hint) sheet.append(make('p', 'hint', `hint: ${report.hint}`));
+    sheet.append(make('footer', '', 'This goes away by itself with the next success.'));
+    back.append(sheet);
+    back.onclick = (event) => event.target === back && putAside();
+    stage().append(back);
+    raise();
+  }
+
+  function putAside() {
+    const state = told.get(page.service);
+    if (!state || !state.report) return;
+    remember('aside', nameOf(state.report));
+    drawBadge(wordsFor(state), state.report);
+  }
+
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && host && host.shadowRoot.querySelector('.sheet')) putAside();
+  });
+
+  function listOf(places) {
+    const list = make('ol');
+    for (const place of places) {
+      const item = make('li');
+      item.append(placeOf(place, textOf(place)), make('span', '', place.message));
+      list.append(item);
+    }
+    return list;
+  }
+
+  function textOf(place) {
+    return `${place.file}:${place.line}${place.column ? `:${place.column}` : ''}`;
+  }
+
+  // Opens the editor, where one is known.
+  function placeOf(place, text) {
+    if (!place.link) return make('code', '', text);
+    const link = make('a', '', text);
+    link.href = place.link;
+    link.title = 'Open in the editor';
+    return link;
+  }
+
+  function outputOf(report) {
+    const block = make('pre');
+    const lines = report.coloured && report.coloured.length > 0 ? report.coloured : report.output;
+    lines.forEach((line, index) => {
+      if (index > 0) block.append('\n');
+      for (const part of spansOf(line)) {
+        const span = spanOf({ ...part, text: '' });
+        span.append(...linked(part.text, report.places));
+        block.append(span);
+      }
+    });
+    return block;
+  }
+
+  function spanOf({ text, className, colour }) {
+    const span = make('span', className, text);
+    if (colour) span.style.color = colour;
+    return span;
+  }
+
+  // The text, with a link for each place in it.
+  function linked(text, places) {
+    for (const place of places.filter((one) => one.link)) {
+      const at = text.indexOf(textOf(place));
+      if (at < 0) continue;
+      const end = at + textOf(place).length;
+      if (/[\w]/.test(text[end] || '')) continue;
+      return [text.slice(0, at), placeOf(place, textOf(place)), ...linked(text.slice(end), places)];
+    }
+    return [text];
+  }
+
+  // The parts of a line between its colours (ECMA-48, section 8.3.117). All other sequences are dropped.
+  function spansOf(line) {
+    const spans = [];
+    const look = { flags: new Set(), colour: '', named: '' };
+    const parts = line.split(/(\x1b\[[0-9;:]*m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\)|\x1b[@-_]?)/);
+    for (const part of parts) {
+      const sgr = /^\x1b\[([0-9;:]*)m$/.exec(part);
+      if (sgr) {
+        change(look, sgr[1].split(/[;:]/).map(Number));
+      } else if (part && !part.startsWith('\x1b')) {
+        const className = [...look.flags, look.named].filter(Boolean).join(' ');
+        spans.push({ text: part.replace(/[\0-\x08\x0b-\x1f]/g, ''), className, colour: look.colour });
+      }
+    }
+    return spans;
+  }
+
+  // ---- A page that waits: what is being done meanwhile --------------------------------------------------------------
+
+  async function watchOutput(after) {
+    const address = `/.devloop/output?token=${encodeURIComponent(page.token)}&after=${after}`;
+    const answer = await fetch(address, { cache: 'no-store' }).catch(() => null);
+    const told = answer && answer.ok ? await answer.json() : { next: after, lines: [] };
+    const block = document.getElementById('output');
+    if (block && told.lines.length > 0) {
+      const atEnd = block.scrollTop + block.clientHeight >= block.scrollHeight - 8;
+      for (const { source, text } of told.lines) {
+        block.append(make('i', '', `${source}  `), ...spansOf(text).map(spanOf), '\n');
+      }
+      block.hidden = false;
+      if (atEnd) block.scrollTop = block.scrollHeight;
+    }
+    setTimeout(() => watchOutput(told.next), 300);
+  }
+
+  // ---- The console, for devloop's output (only where dev.toml asks for it) ------------------------------------------
+
+  function forwardConsole() {
+    let waiting = [];
+    let timer = 0;
+    const send = () => {
+      timer = 0;
+      const body = JSON.stringify(waiting);
+      waiting = [];
+      const address = `/.devloop/console?token=${encodeURIComponent(page.token)}`;
+      fetch(address, { method: 'POST', body, keepalive: true, headers: { 'content-type': 'text/plain' } }).catch(() => {});
+    };
+    const add = (level, text) => {
+      if (waiting.length < 100) waiting.push([level, text.slice(0, 500)]);
+      if (!timer) timer = setTimeout(send, 200);
+    };
+    for (const level of ['error', 'warn', 'info', 'log', 'debug']) {
+      const original = console[level];
+      console[level] = function (...parts) {
+        add(level, parts.map(wordsOf).join(' '));
+        return original.apply(this, parts);
+      };
+    }
+    addEventListener('error', (event) => {
+      if (event.error || event.message) add('error', wordsOf(event.error || `${event.message} (${event.filename}:${event.lineno}:${event.colno})`));
+      else if (event.target) add('error', `cannot load ${event.target.src || event.target.href || event.target.localName}`);
+    }, true);
+    addEventListener('unhandledrejection', (event) => add('error', `unhandled rejection: ${wordsOf(event.reason)}`));
+    addEventListener('pagehide', () => timer && send());
+  }
+
+  function wordsOf(value) {
+    if (typeof value === 'string') return value;
+    if (value instanceof Error) return value.stack || String(value);
+    try {
+      return JSON.stringify(value) ?? String(value);
+    } catch {
+      return String(value);
+    }
+  }
+
+  const NAMES = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
+
+  function change(look, codes) {
+    const rest = codes.length > 0 ? [...codes] : [0];
+    while (rest.length > 0) {
+      const code = rest.shift();
+      if (code === 0) Object.assign(look, { flags: new Set(), colour: '', named: '' });
+      if (code === 1) look.flags.add('bold');
+      if (code === 2) look.flags.add('dim');
+      if (code === 3) look.flags.add('italic');
+      if (code === 4) look.flags.add('underlined');
+      if (code === 22) ['bold', 'dim'].forEach((flag) => look.flags.delete(flag));
+      if (code === 23) look.flags.delete('italic');
+      if (code === 24) look.flags.delete('underlined');
+      if (code >= 30 && code <= 37) Object.assign(look, { named: NAMES[code - 30], colour: '' });
+      if (code >= 90 && code <= 97) Object.assign(look, { named: NAMES[code - 90], colour: '' });
+      if (code === 39) Object.assign(look, { named: '', colour: '' });
+      if (code === 38 || code === 48) {
+        const colour = extended(rest);
+        if (code === 38) Object.assign(look, colour);
+      }
+    }
+  }
+
+  // 256 colours, or any.
+  function extended(rest) {
+    const kind = rest.shift();
+    if (kind === 2) return { named: '', colour: `rgb(${rest.splice(0, 3).map((part) => part || 0).join(',')})` };
+    const number = rest.shift() || 0;
+    if (number < 16) return { named: NAMES[number % 8], colour: '' };
+    if (number > 231) {
+      const grey = 8 + (number - 232) * 10;
+      return { named: '', colour: `rgb(${grey},${grey},${grey})` };
+    }
+    const cube = [36, 6, 1].map((size) => Math.floor((number - 16) / size) % 6).map((step) => (step ? 55 + step * 40 : 0));
+    return { named: '', colour: `rgb(${cube.join(',')})` };
+  }
+
+  const COLOURS = `
+    :host, :root { --black: #22201d; --red: #b3261e; --green: #2e7031; --yellow: #8a6100; --blue: #2b5c8a;
+      --magenta: #8a3a86; --cyan: #1f6f75; --white: #6d6861; }
+    @media (prefers-color-scheme: dark) { :host, :root { --black: #a09a90; --red: #ff8a80; --green: #98c379;
+      --yellow: #e5c07b; --blue: #8fc1f0; --magenta: #d7a1dd; --cyan: #7fccd3; --white: #ece8e1; } }
+    .bold { font-weight: 700; } .dim { opacity: .7; } .italic { font-style: italic; } .underlined { text-decoration: underline; }
+    .black { color: var(--black); } .red { color: var(--red); } .green { color: var(--green); } .yellow { color: var(--yellow); }
+    .blue { color: var(--blue); } .magenta { color: var(--magenta); } .cyan { color: var(--cyan); } .white { color: var(--white); }
+  `;
+
+  const STYLE = `
+    :host { all: initial !important; display: block !important; position: fixed !important; inset: 0 !important;
+      width: auto !important; height: auto !important; overflow: visible !important; background: none !important;
+      pointer-events: none !important; z-index: 2147483647 !important; color-scheme: light dark !important;
+      --paper: #fbfaf8; --ink: #22201d; --soft: #6d6861; --rule: #e3dfd8; --sheet: #fff; --mark: #b3261e;
+      --hint: #2b5c8a; --wait: #8a6100; }
+    @media (prefers-color-scheme: dark) { :host { --paper: #181715; --ink: #ece8e1; --soft: #a09a90; --rule: #35322d;
+      --sheet: #201e1b; --mark: #ff8a80; --hint: #8fc1f0; --wait: #e5c07b; } }
+    * { box-sizing: border-box; }
+    .back { position: fixed; inset: 0; overflow: auto; padding: 6vh 1.25rem; background: rgb(0 0 0 / .45);
+      pointer-events: auto; font: 16px/1.5 system-ui, sans-serif; }
+    .sheet { max-width: 60rem; margin: 0 auto; padding: 1.25rem 1.75rem 1.5rem; background: var(--paper);
+      color: var(--ink); border-radius: 8px; border-top: 4px solid var(--mark); box-shadow: 0 12px 48px rgb(0 0 0 / .35); }
+    header { display: flex; justify-content: space-between; gap: 1rem; color: var(--soft); font-size: .875rem; }
+    h1 { font-size: 1.375rem; line-height: 1.3; font-weight: 600; margin: .5rem 0 1.25rem; overflow-wrap: anywhere; }
+    button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
+    .aside { color: var(--soft); white-space: nowrap; text-decoration: underline; text-underline-offset: 3px; }
+    ol { list-style: none; margin: 0 0 1.25rem; padding: 0; border-top: 1px solid var(--rule); }
+    li { padding: .5rem 0; border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
+    code, a, pre { font: .875rem/1.55 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+    li code, li a { display: block; color: var(--mark); font-weight: 600; }
+    a { color: inherit; text-underline-offset: 3px; }
+    pre { margin: 0 0 1.25rem; padding: .9rem 1.1rem; background: var(--sheet); border: 1px solid var(--rule);
+      border-left: 3px solid var(--mark); overflow: auto; max-height: 55vh; white-space: pre-wrap; overflow-wrap: anywhere; }
+    pre a { font: inherit; }
+    .hint { color: var(--hint); margin: 0 0 1rem; }
+    footer { color: var(--soft); font-size: .875rem; }
+    .badge { position: fixed; left: 1rem; bottom: 1rem; display: flex; align-items: center; gap: .5rem; max-width: calc(100vw - 2rem);
+      padding: .4rem .8rem; border-radius: 999px; border: 1px solid var(--rule); background: var(--sheet); color: var(--ink);
+      box-shadow: 0 2px 12px rgb(0 0 0 / .25); pointer-events: auto; font: 13px/1.4 system-ui, sans-serif; }
+    .badge i { flex: none; width: .55rem; height: .55rem; border-radius: 50%; background: var(--wait); }
+    .badge.failed i { background: var(--mark); }
+    .badge b { font-weight: 600; }
+    .badge span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 24rem; color: var(--soft); }
+    .badge.open span { max-width: none; white-space: normal; }
+    .badge.working i { animation: pulse 1.2s ease-in-out infinite; }
+    @keyframes pulse { 50% { opacity: .25; } }
+    @media (prefers-reduced-motion: reduce) { .badge.working i { animation: none; } }
+  `;
+
+  if (tag.dataset.console !== undefined) forwardConsole();
+  if (page.waits) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(COLOURS);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+    watchOutput(0);
+  }
   connect();
 })();

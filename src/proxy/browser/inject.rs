@@ -54,10 +54,16 @@ pub(in super::super) enum Asks {
 pub(in super::super) struct Served<'a> {
     /// The service that answers.
     pub(in super::super) service: &'a str,
+    /// Whether it sends what it writes to the console.
+    pub(in super::super) console: bool,
     /// What its instance was made from.
     pub(in super::super) revision: Revision,
     /// Its instance.
     pub(in super::super) run: RunId,
+    /// The newest change of assets before it was asked.
+    pub(in super::super) assets: u64,
+    /// The live revisions of all services, where it reloads for each of them; JSON.
+    pub(in super::super) all: Option<String>,
     /// Opens `/.devloop/events`.
     pub(in super::super) token: &'a str,
     /// `http://localhost:3000`; none if the client named no host.
@@ -91,6 +97,18 @@ impl Asks {
         headers.remove(header::IF_NONE_MATCH);
         headers.remove(header::IF_MODIFIED_SINCE);
     }
+}
+
+/// Whether a person looks at an empty window until this is answered: another page may stand in for it meanwhile. Not where
+/// it goes through a service worker, which may keep it, and not where the browser only looks ahead.
+pub(in super::super) fn is_watched(method: &Method, headers: &HeaderMap) -> bool {
+    let says = |name: &str, known: &[&str]| headers.get(name).is_some_and(|value| known.iter().any(|one| value == one));
+    *method == Method::GET
+        && says("sec-fetch-mode", &["navigate"])
+        && says("sec-fetch-dest", &["document", "iframe", "frame"])
+        && accepts(headers, "text/html")
+        && !headers.contains_key(header::RANGE)
+        && !headers.contains_key("sec-purpose")
 }
 
 /// A page that gets the tag.
@@ -191,8 +209,20 @@ fn tag(served: &Served<'_>, nonce: Option<&str>) -> String {
         "<script async src=\"{CLIENT}\" data-service=\"{service}\" data-revision=\"{}\" data-run=\"{}\" data-token=\"{token}\"",
         served.revision, served.run
     );
+    let mut push = |name: &str, value: &str| {
+        write!(tag, " {name}=\"{}\"", escape(value)).expect("writing to a string cannot fail");
+    };
+    if served.assets > 0 {
+        push("data-assets", &served.assets.to_string());
+    }
+    if served.console {
+        push("data-console", "");
+    }
+    if let Some(all) = &served.all {
+        push("data-all", all);
+    }
     if let Some(nonce) = nonce {
-        write!(tag, " nonce=\"{}\"", escape(nonce)).expect("writing to a string cannot fail");
+        push("nonce", nonce);
     }
     tag.push_str("></script>");
     tag
@@ -228,6 +258,9 @@ mod tests {
             service: "api",
             revision: Revision(42),
             run: RunId(7),
+            assets: 0,
+            all: None,
+            console: false,
             token: "t0ken",
             origin: Some("http://localhost:3000".into()),
             nonce: "OURS".into(),
@@ -276,6 +309,23 @@ mod tests {
         for piece in PIECES {
             assert_eq!(asks(&[("accept", "text/html"), (piece, "true")]), Asks::Other, "{piece}");
         }
+    }
+
+    #[test]
+    fn only_who_looks_at_an_empty_window_is_shown_another_page() {
+        let navigation = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "text/html,*/*")];
+        let watched = |fields: &[(&'static str, &'static str)]| is_watched(&Method::GET, &map(fields));
+        assert!(watched(&navigation));
+        assert!(!is_watched(&Method::POST, &map(&navigation)) && !is_watched(&Method::HEAD, &map(&navigation)));
+        for missing in 0..navigation.len() {
+            let mut fields = navigation.to_vec();
+            fields.remove(missing);
+            assert!(!watched(&fields), "{fields:?}");
+        }
+        for more in [("range", "bytes=0-"), ("sec-purpose", "prefetch")] {
+            assert!(!watched(&[&navigation[..], &[more]].concat()), "{more:?}");
+        }
+        assert!(!watched(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "empty"), ("accept", "text/html")]));
     }
 
     #[test]

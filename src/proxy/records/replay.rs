@@ -177,6 +177,8 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
         held: None,
         trail,
         asks: Asks::Other,
+        patience: None,
+        assets: 0,
     };
     let arrival = forward(&shared, &desk, &mut journey).await;
     let asked = std::mem::take(&mut journey.head.headers);
