@@ -2,6 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod app;
+#[path = "../browser/chrome.rs"]
+#[expect(dead_code, reason = "the tests of pages use the rest of it")]
+mod chrome;
 mod seat;
 mod support;
 mod traffic;

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{DEADLINE, Devloop, Project, have, request, until};
+use crate::{
+    chrome::{Chrome, Page},
+    support::{DEADLINE, Devloop, Project, have, request, until},
+};
 
 /// The token that devloop's own page knows.
 fn token(devloop: &mut Devloop) -> String {
@@ -165,40 +168,27 @@ fn a_request_that_failed_is_sent_again_after_the_swap_that_mends_it() {
 /// In a real browser: the page shows what is live, then what has failed and why. Skipped without chromium.
 #[test]
 fn the_page_shows_in_a_browser_what_is_live_and_what_has_failed() {
-    if !have("chromium") {
-        return;
-    }
+    let Some(chrome) = Chrome::get() else { return };
     let project = Project::with_app("");
     let mut devloop = project.up();
     devloop.rest();
     devloop.get("/seen/by/the/page");
-    let url = format!("http://{}/.devloop/", devloop.address());
-    shown(&url, &["at rest, revision 1", "/seen/by/the/page", "app live: revision 1"]);
-    project.write("version", "<b>bad");
+    let page = chrome.page();
+    page.go(&format!("http://{}/.devloop/", devloop.address()));
+    shows(&page, &["at rest, revision 1", "/seen/by/the/page", "app live: revision 1"]);
     project.write("build.sh", "echo 'main.c:3:7: error: <img src=x onerror=alert(1)>' >&2; exit 1\n");
     devloop.event("step_failed");
-    devloop.rest();
-    let page = shown(&url, &["is not live", "main.c:3:7", "&lt;img src=x onerror=alert(1)&gt;"]);
-    assert!(!page.contains("<img"), "output of a program became markup:\n{page}");
+    shows(&page, &["is not live", "main.c:3:7", "<img src=x onerror=alert(1)>"]);
+    assert_eq!(page.eval("document.images.length"), 0, "output of a program became markup");
+    assert!(page.complaints().is_empty(), "{:?}", page.complaints());
     devloop.stop();
 }
 
-/// What the page looks like once it holds all of this.
-fn shown(url: &str, wanted: &[&str]) -> String {
-    let mut page = String::new();
-    until(&format!("the page shows {wanted:?}"), || {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let dumped = Command::new("chromium")
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-            .arg(format!("--user-data-dir={}", folder.path().display()))
-            .args(["--timeout=2500", "--dump-dom", url])
-            .output()
-            .expect("chromium runs");
-        page = String::from_utf8_lossy(&dumped.stdout).into_owned();
-        wanted.iter().all(|text| page.contains(text))
-    });
-    page
+/// Waits until a person reads all of this on the page.
+fn shows(page: &Page, wanted: &[&str]) {
+    for text in wanted {
+        page.until(&format!("document.body.innerText.includes({text:?})"));
+    }
 }
 
 #[test]
