@@ -3,7 +3,7 @@
 use super::{Hit, Weight, location, number, place};
 
 /// What tools write in front of the file.
-const PREFIXES: [&str; 4] = ["vet: ", "ERROR in ", "error: ", "warning: "];
+const PREFIXES: [&str; 5] = ["vet: ", "wire: ", "ERROR in ", "error: ", "warning: "];
 
 /// Files whose lines are told without a column; with one, any name with an extension counts. (Host names have
 /// something like an extension too.)
@@ -124,6 +124,10 @@ mod tests {
         let cases = [
             ("./main.go:12:3: undefined: x", ("./main.go", 12, Some(3), "undefined: x")),
             ("vet: ./main.go:1:2: x", ("./main.go", 1, Some(2), "x")),
+            (
+                "wire: /work/cmd/api/wire.go:8:1: inject X: no provider",
+                ("/work/cmd/api/wire.go", 8, Some(1), "inject X: no provider"),
+            ),
             ("    main_test.go:8: got 1, want 2", ("main_test.go", 8, None, "got 1, want 2")),
             ("Makefile:3: *** missing separator.  Stop.", ("Makefile", 3, None, "*** missing separator.  Stop.")),
             ("src/x.c:1:1: fatal error: a.h: no such file", ("src/x.c", 1, Some(1), "a.h: no such file")),
