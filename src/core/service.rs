@@ -79,7 +79,7 @@ impl MadeOf {
 
     /// Whether an instance of this is as good as one of the other.
     pub(super) fn is_same(&self, other: &MadeOf) -> bool {
-        self.content() == other.content()
+        self.content() == other.content() && is_same_service(&self.plan, &other.plan)
     }
 }
 

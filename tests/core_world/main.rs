@@ -417,3 +417,15 @@ fn what_was_built_before_is_not_passed_off_as_new_while_its_inputs_are_being_ask
         });
     }
 }
+
+#[test]
+fn one_can_go_back_to_a_program_that_differs_by_its_command_only() {
+    let mut world = World::new(plans::shape(3), 0);
+    let acts =
+        vec![Act::Wait { ms: 200 }, Act::Configure { change: 6 }, Act::Wait { ms: 7000 }, Act::RollBack { count: 1 }];
+    with_trace(&mut world, |world| {
+        play(world, &acts);
+        world.rest();
+        world.check_at_rest();
+    });
+}

@@ -8,7 +8,7 @@ use devloop::{
         fact::Fact,
         gate::Gate,
         status::InstanceStatus,
-        status::{GateState, ServiceStatus, StepState},
+        status::{GateState, ServiceStatus, StepState, WatchingState},
     },
     model::{FilePath, RunId},
     plan::Swap,
@@ -247,7 +247,7 @@ impl World {
         let steps = status.steps.iter().all(|step| matches!(step.state, StepState::Clean | StepState::Failed));
         steps
             && !self.quit
-            && status.settling.is_empty()
+            && (status.settling.is_empty() || status.watching == WatchingState::Paused)
             && status.services.iter().any(crashes)
             && status.services.iter().all(|service| crashes(service) || rests(service))
     }
