@@ -429,3 +429,44 @@ fn one_can_go_back_to_a_program_that_differs_by_its_command_only() {
         world.check_at_rest();
     });
 }
+
+/// What a run read of old and what of new content is nothing that could ever be used, and it is not repeated before the
+/// pause is over.
+#[test]
+fn a_run_that_reads_what_is_written_in_a_pause_is_void_and_waits() {
+    let mut met = 0;
+    for seed in 0..120 {
+        let (old, new) = (3 * seed + 4, 3 * seed + 8);
+        let mut world = World::new(plans::shape(6), seed);
+        with_trace(&mut world, |world| {
+            world.rest();
+            world.save("main.go", old, 1);
+            world.save("lib.rs", old, 1);
+            world.pass(30);
+            while !world.is_running("build") && !world.core_is_at_rest() {
+                world.pass(1);
+            }
+            world.pass(seed % 60);
+            if !world.is_running("build") {
+                return;
+            }
+            met += 1;
+            world.pause();
+            let started = |world: &World| world.trace.iter().filter(|line| line.contains("StepStarted {")).count();
+            let before = started(world);
+            world.save("main.go", new, 1);
+            world.save("lib.rs", new, 1);
+            world.rest();
+            assert_eq!(started(world), before, "a void run is repeated in a pause");
+            world.resume();
+            world.rest();
+            world.check_at_rest();
+            world.save("main.go", old, 1);
+            world.save("lib.rs", old, 1);
+            world.pass(5);
+            world.rest();
+            world.check_at_rest();
+        });
+    }
+    assert!(met > 20, "{met} of 120 worlds were about that");
+}

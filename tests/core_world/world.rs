@@ -285,6 +285,16 @@ impl World {
         self.give(Event::Rebuild((!all).then_some(one)));
     }
 
+    /// Whether a program of this step runs.
+    pub fn is_running(&self, step: &str) -> bool {
+        self.processes.values().any(|process| process.step().is_some_and(|node| &*node.name == step))
+    }
+
+    /// Whether nothing is under way.
+    pub fn core_is_at_rest(&self) -> bool {
+        self.core.status().at_rest
+    }
+
     /// A person goes so many programs back, if there are so many.
     pub fn roll_back(&mut self, count: usize) {
         let earlier = Earlier::Back(count);
