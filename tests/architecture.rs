@@ -10,7 +10,7 @@ use std::{
 /// The floors, from the ground up. Within one floor only [`STAIRS`] lead from one to another.
 const FLOORS: [&[&str]; 7] = [
     &["model"],
-    &["error", "escapes", "sys"],
+    &["error", "escapes", "sys", "tls"],
     &["plan", "config"],
     &["core"],
     &[

@@ -8,16 +8,18 @@ use std::{
 
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
-use super::{App, Happening, Leaving, Until, launch, lock, stamp};
+use super::{App, Happening, Leaving, Until, launch, lock, stamp, tls};
 use crate::{
     core::{
         event::{BatchId, Effect, Event, Spawn},
         fact::Fact,
     },
+    error::Problem,
     health::{self, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, Report, RunId},
     plan::{Cache, Inputs, Pattern, Service, Step},
     process::Lease,
+    proxy::Speaks,
     store::{Keep, Store},
     toolchain::{self, Question},
     watch::Examined,
@@ -264,7 +266,7 @@ impl App {
         let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
         let seen = self.inbox.clone();
-        let target = Target {
+        let mut target = Target {
             run,
             rules: health::Rules::of(&service),
             port: known.port,
@@ -272,16 +274,26 @@ impl App {
             public_host,
             proxy_ports: own,
             socket: Socket::Own,
+            tls: None,
             heard: known.heard.take(),
             notify: known.notify.take(),
             seen: Box::new(move |text| send(&seen, Event::Probing { run, seen: text })),
         };
         let (inbox, proxy, protocol) = (self.inbox.clone(), self.proxy.clone(), service.protocol);
+        let root = self.plan.root.clone();
         let task = tokio::spawn(async move {
-            let event = match health::probe(target).await {
+            let handshake = tls::handshake(&root, &service).await;
+            let outcome = match &handshake {
+                Ok(tls) => {
+                    target.tls.clone_from(tls);
+                    health::probe(target).await
+                }
+                Err(problem) => Outcome::Unhealthy(unreadable(problem)),
+            };
+            let event = match outcome {
                 Outcome::Ready { addrs, warning, exclusive } => {
                     if let Some(proxy) = proxy {
-                        proxy.add(run, addrs, protocol);
+                        proxy.add(run, addrs, Speaks { protocol, tls: handshake.ok().flatten() });
                     }
                     Event::Ready { run, warning, elsewhere: exclusive }
                 }
@@ -321,6 +333,12 @@ impl App {
             send(&inbox, event);
         });
     }
+}
+
+/// A program that cannot be spoken to, because of this.
+fn unreadable(problem: &Problem) -> Report {
+    let (output, hint) = (problem.causes.clone(), problem.hint.clone());
+    Report { output, hint, ..Report::new(problem.message.clone()) }
 }
 
 /// What a run wrote to `{out}`.

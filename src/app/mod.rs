@@ -15,6 +15,7 @@ mod pane;
 mod report;
 mod show;
 mod steer;
+mod tls;
 
 use std::{
     collections::HashMap,

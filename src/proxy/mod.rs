@@ -3,7 +3,7 @@
 //! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
 //! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or
 //! holds (`gate`, `queue`, `admission`),
-//! `forward` sends and repeats (`instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
+//! `forward` sends and repeats (`instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
 //! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
 //! (`refusal`, `pages`, `events`). `records` remembers what went through.
 
@@ -38,6 +38,7 @@ mod body;
 mod forward;
 mod instance;
 mod pool;
+mod road;
 mod trunk;
 mod upstream;
 mod wire;
@@ -71,13 +72,13 @@ use tokio::task::JoinSet;
 pub use self::browser::Lines;
 pub use self::settings::{
     Browser, Caller, Certify, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute,
-    ServiceStats, Settings, Since, Stats, Tell, Told, WaitsFor,
+    ServiceStats, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
 };
 use self::{
     shared::{Life, Shared},
     tls::Gatehouse,
 };
-use crate::{error::Problem, model::RunId, plan::Protocol};
+use crate::{error::Problem, model::RunId};
 
 /// How long an idle connection that a program has closed may go unnoticed.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -128,8 +129,8 @@ impl Proxy {
 
     /// An instance listens at `addrs` (the first that takes connections is used). To be called before its gate opens;
     /// requests for an instance that is not known wait.
-    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol) {
-        self.shared.instances.add(run, addrs, protocol);
+    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>, speaks: impl Into<Speaks>) {
+        self.shared.instances.add(run, addrs, speaks.into());
     }
 
     /// Sends an instance nothing more: its idle connections close right now, its tunnels and event streams end within a

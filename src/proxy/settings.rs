@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use super::browser::Lines;
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Middleware, Reload, Route},
+    plan::{Listen, Middleware, Protocol, Reload, Route},
+    tls::Handshake,
 };
 
 /// Everything the proxy needs to start.
@@ -89,6 +90,21 @@ pub struct Browser {
 impl Default for Browser {
     fn default() -> Browser {
         Browser { reload: Reload::Own, editor: None, folders: Vec::new(), waiting: None, console: false }
+    }
+}
+
+/// What an instance speaks.
+#[derive(Clone, Debug)]
+pub struct Speaks {
+    /// Which HTTP.
+    pub protocol: Protocol,
+    /// Inside TLS, which begins like this.
+    pub tls: Option<Handshake>,
+}
+
+impl From<Protocol> for Speaks {
+    fn from(protocol: Protocol) -> Speaks {
+        Speaks { protocol, tls: None }
     }
 }
 
