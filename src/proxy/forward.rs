@@ -1,5 +1,4 @@
-//! The way of one request: through the gate, over a connection, and again if that is safe. PROXY.md calls the three acts
-//! hold, re-dispatch and replay.
+//! The way of one request: through the gate, over a connection, and again if that is safe.
 
 use std::sync::{Arc, atomic::Ordering};
 
