@@ -2,9 +2,10 @@
 //!
 //! `Core::handle` takes what happened and answers what is to be done; `Core::deadline` says when it wants to be woken.
 //! A spurious tick is harmless, a late one moves every deadline on, and late answers about old runs change nothing.
-//! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `pipeline` (steps),
-//! `swap` (services), `fresh` (what requests are to wait for), `adopt` (a new plan), `asked` (what a person asks of the
-//! loop), `status` (what people see).
+//! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `void` (what was read in the
+//! middle of a write), `learn` (what tool chains say is read), `pass` (what is let finish although it is out of date),
+//! `pipeline` (steps), `swap` (services), `failure` (instances that do not come up, or end), `fresh` (what requests are to
+//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see).
 
 pub mod event;
 pub mod fact;
@@ -14,8 +15,11 @@ pub mod status;
 mod adopt;
 mod asked;
 mod breaker;
+mod failure;
 mod fresh;
 mod graph;
+mod learn;
+mod pass;
 mod pipeline;
 pub mod readers;
 mod save;
@@ -24,6 +28,7 @@ mod settle;
 mod step;
 mod swap;
 mod took;
+mod void;
 mod why;
 
 use std::{

@@ -7,27 +7,15 @@ use std::{
 };
 
 use super::{
-    Core, Pass, Watching,
+    Core, Watching,
     event::{BatchId, Effect, Touch, Verdict},
     fact::Fact,
     settle::{Concern, Pending},
     step::{Activity, Stage, StepNode},
     why::Why,
 };
-use crate::{
-    model::{FilePath, Revision, RunId, Time},
-    plan::{Inputs, Learned},
-};
+use crate::model::{FilePath, Revision, Time};
 
-/// After so many runs in a row that came to nothing the next one is let finish (promise 2).
-const IN_VAIN: u8 = 3;
-/// After so many runs that were void only because the same file was rewritten with its own content, that file is
-/// taken to be written by the step itself.
-const REWRITES: u8 = 2;
-/// Paths that nothing reads are remembered up to this number.
-const UNREAD: usize = 4096;
-/// So many runs are remembered whose keys are proven: more than artifacts are kept.
-const PROVEN: usize = 1024;
 /// So many files are named in a fact.
 const NAMED: usize = 10;
 
@@ -47,35 +35,6 @@ impl Core {
             }
             self.settling.touch(self.now, touch.path, touch.writer, concern);
         }
-    }
-
-    /// Remembers a touched path for those that a tool chain may yet say to read it, and a path that nothing reads as one
-    /// of which it is not known any more what was in it when it was last read.
-    fn note_unread(&mut self, path: &FilePath, concern: &Concern, at: Time) {
-        if concern.is_none() {
-            if self.strangers.len() >= UNREAD {
-                self.strangers.clear();
-            }
-            self.strangers.insert(path.clone());
-        }
-        let asks = |inputs: &Inputs| matches!(inputs, Inputs::Tool(_));
-        let steps = || (0..self.steps.len()).filter(|index| asks(&self.steps[*index].plan.inputs));
-        let services = || (0..self.services.len()).filter(|index| asks(&self.services[*index].plan.inputs));
-        if steps().all(|index| concern.steps.contains(&index))
-            && services().all(|index| concern.services.contains(&index))
-        {
-            return;
-        }
-        if self.unread.len() >= UNREAD {
-            let steps = steps().map(|index| self.steps[index].last_began);
-            let services = services().filter_map(|index| self.services[index].newest_began());
-            let oldest = steps.chain(services).min().unwrap_or(at);
-            self.unread.retain(|_, at| *at >= oldest);
-        }
-        if self.unread.len() >= UNREAD {
-            self.unread.clear();
-        }
-        self.unread.insert(path.clone(), at);
     }
 
     /// Whom `path` concerns.
@@ -174,61 +133,6 @@ impl Core {
         } else {
             self.apply(looked);
         }
-    }
-
-    /// What has to be let finish before this batch counts: nodes it would stop for the fourth time in a row.
-    fn pass_for(&self, looked: &[(Pending, Verdict)]) -> Option<Pass> {
-        let mut steps = BTreeSet::new();
-        let mut services = BTreeSet::new();
-        for (path, verdict) in looked {
-            let (changed, written) = match verdict {
-                Verdict::Changed | Verdict::Gone => (true, true),
-                Verdict::Same => (false, true),
-                Verdict::Owned => (false, false),
-            };
-            for (index, step) in self.steps.iter().enumerate() {
-                let reads = path.concern.steps.contains(&index);
-                let after = path.concern.steps.iter().any(|reader| self.graph.before_step[index].contains(reader));
-                if step.in_vain >= IN_VAIN && !step.is_idle() && ((written && reads) || (changed && after)) {
-                    steps.insert(index);
-                }
-            }
-            for (index, service) in self.services.iter().enumerate() {
-                let reads = self.concerns_service(index, &path.concern);
-                let after = path.concern.steps.iter().any(|reader| self.graph.before_service[index].contains(reader));
-                if service.in_vain >= IN_VAIN && service.candidate().is_some() && changed && (reads || after) {
-                    services.insert(index);
-                }
-            }
-        }
-        if steps.is_empty() && services.is_empty() {
-            return None;
-        }
-        for index in steps.clone() {
-            steps.extend(&self.graph.after_step[index]);
-            services.extend(self.graph.services_after(index));
-        }
-        Some(Pass { steps, services })
-    }
-
-    /// Ends the pass once all its nodes are done, and lets count what was put off.
-    pub(super) fn end_pass(&mut self) -> bool {
-        let Some(pass) = &self.pass else { return false };
-        let steps = pass.steps.iter().any(|index| !self.steps[*index].is_idle() || self.step_may_start(*index));
-        let services = pass.services.iter().any(|index| self.services[*index].is_swapping());
-        if steps || services {
-            return false;
-        }
-        for index in pass.steps.clone() {
-            self.steps[index].in_vain = 0;
-        }
-        for index in pass.services.clone() {
-            self.services[index].in_vain = 0;
-        }
-        self.pass = None;
-        let deferred = std::mem::take(&mut self.deferred);
-        self.apply(deferred);
-        true
     }
 
     /// Lets a batch count.
@@ -334,7 +238,7 @@ impl Core {
 
     /// Whether the changed path is an output of a step before this service, and no step in between reads it (then that
     /// one's result decides).
-    fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
+    pub(super) fn is_unread_output(&self, service: usize, concern: &Concern, by: Option<usize>) -> bool {
         if !self.services[service].plan.follows_steps() || concern.assets_of.contains(&service) {
             return false;
         }
@@ -355,51 +259,6 @@ impl Core {
             let made = path.concern.outputs_of.contains(&index) || step.generated.contains(&path.path);
             if made && !step.is_writing() {
                 step.mark(Why::Gone(path.path.clone()));
-            }
-        }
-    }
-
-    /// A file was written and holds what it held: whoever was reading it meanwhile may have read the middle of it.
-    fn rewritten(&mut self, path: &Pending) {
-        for index in path.concern.steps.iter().copied() {
-            let step = &mut self.steps[index];
-            if !step.was_reading(path.first, path.last) {
-                continue;
-            }
-            if let Activity::LookingUp { why, .. } = &step.activity {
-                // The key may have been computed from the middle of the write.
-                let why = why.clone();
-                step.activity = Activity::Idle;
-                step.mark(why);
-                continue;
-            }
-            let times = count_rewrite(&mut step.rewritten, &path.path);
-            if times <= REWRITES {
-                step.mark(Why::Void(path.path.clone()));
-            } else if times == REWRITES + 1 {
-                let name = step.plan.name.clone();
-                let file = path.path.display().to_string();
-                self.tell(Fact::Note {
-                    text: format!("step `{name}` reads {file}, and that is rewritten in each of its runs"),
-                    hint: Some(format!("if `{name}` writes it, add it to the step's `outputs`")),
-                });
-            }
-        }
-        self.void_starts(path, None);
-    }
-
-    /// A file was written, by the step `maker` or anybody, and holds what it held: an instance that was starting meanwhile
-    /// may have read the middle of it.
-    pub(super) fn void_starts(&mut self, path: &Pending, maker: Option<usize>) {
-        for index in 0..self.services.len() {
-            let reads = path.concern.services.contains(&index)
-                || (maker.is_some() && self.is_unread_output(index, &path.concern, maker));
-            let service = &mut self.services[index];
-            if reads
-                && service.was_starting(path.first, path.last)
-                && count_rewrite(&mut service.rewritten, &path.path) <= REWRITES
-            {
-                service.bump(Why::Void(path.path.clone()));
             }
         }
     }
@@ -445,95 +304,6 @@ impl Core {
         self.unsettled(|step| step == index, None)
     }
 
-    /// A tool chain has said what a step or service reads, or that it cannot say.
-    pub(super) fn learn(&mut self, name: &Arc<str>, run: RunId, reads: Option<Learned>) {
-        let step = self.steps.iter().position(|step| step.plan.name == *name);
-        let Some(reads) = reads else {
-            // What it read at other content says nothing now: everything that it may read counts.
-            self.learned.remove(name);
-            self.reconsider();
-            // What was built before is not trusted on nobody's word.
-            if let Some(step) = step.map(|index| &mut self.steps[index])
-                && step.unproven.take_if(|unproven| unproven.run == run).is_some()
-            {
-                step.mark(Why::Untold);
-            }
-            return;
-        };
-        let reads = Arc::new(reads);
-        self.learned.insert(name.clone(), reads.clone());
-        if let Some(index) = step {
-            let missed = self.why_missed(index, run, &reads);
-            let step = &mut self.steps[index];
-            step.unproven.take_if(|unproven| unproven.run == run);
-            match missed {
-                Some(why) => step.mark(why),
-                None => self.prove(index, run, &reads),
-            }
-            self.steps[index].reads_roughly = !self.steps[index].is_idle();
-        }
-        if let Some(index) = self.services.iter().position(|service| service.plan.name == *name) {
-            let began = self.services[index].newest_began();
-            let missed = self.unread.iter().find(|(path, at)| {
-                began.is_some_and(|began| **at >= began) && self.plan.service_reads(index, path, Some(&reads))
-            });
-            if let Some((path, _)) = missed {
-                let why = Why::File(path.clone());
-                self.services[index].bump(why);
-            }
-        }
-        self.reconsider();
-    }
-
-    /// If this step was known to read just that when the key of its last run was made, whoever finds its artifact under
-    /// that key need not ask again.
-    fn prove(&mut self, index: usize, run: RunId, reads: &Learned) {
-        let step = &self.steps[index];
-        let is_keyed =
-            step.keyed.as_ref().is_some_and(|(keyed, known)| *keyed == run && known.as_deref() == Some(reads));
-        if is_keyed && step.is_clean() && !self.reads_unsettled(index) {
-            self.proven.insert(run);
-            if self.proven.len() > PROVEN {
-                self.proven.pop_first();
-            }
-        }
-    }
-
-    /// Why the result of this step is out of date, now that it is known what it reads: a path that was not known to be
-    /// read has been touched since, or a kept artifact was found under a key of other files.
-    fn why_missed(&self, index: usize, run: RunId, reads: &Learned) -> Option<Why> {
-        let step = &self.steps[index];
-        if let Some(unproven) = step.unproven.as_ref().filter(|unproven| unproven.run == run) {
-            return (unproven.known.as_deref() != Some(reads)).then_some(Why::Inputs);
-        }
-        let began = step.last_began;
-        let missed =
-            self.unread.iter().find(|(path, at)| **at >= began && self.plan.step_reads(index, path, Some(reads)));
-        missed.map(|(path, _)| Why::File(path.clone()))
-    }
-
-    /// Computes again whom the pending paths concern.
-    pub(super) fn reconsider(&mut self) {
-        let paths: Vec<(FilePath, Time)> = self.settling.pending().map(|path| (path.path.clone(), path.last)).collect();
-        let mut concerns: HashMap<FilePath, Arc<Concern>> = HashMap::new();
-        for (path, last) in paths {
-            let concern = self.concern(&path);
-            self.note_unread(&path, &concern, last);
-            concerns.insert(path, concern);
-        }
-        self.settling.reconsider(|path| concerns.get(path).cloned().unwrap_or_default());
-    }
-
-    /// Whether this step is in a pass: files that have not settled do not keep it.
-    pub(super) fn step_passes(&self, index: usize) -> bool {
-        self.pass.as_ref().is_some_and(|pass| pass.steps.contains(&index))
-    }
-
-    /// Whether this service is in a pass.
-    pub(super) fn service_passes(&self, index: usize) -> bool {
-        self.pass.as_ref().is_some_and(|pass| pass.services.contains(&index))
-    }
-
     /// Whether a run has ended and only waits for files to settle.
     pub(super) fn is_waiting(step: &StepNode) -> bool {
         matches!(step.activity, Activity::Ended { stage: Stage::Waiting { .. }, .. })
@@ -552,14 +322,4 @@ pub(super) enum By {
     Step(usize),
     /// Anybody, somewhen between the first and the last event.
     Save { first: Time, last: Time },
-}
-
-/// Counts how often in a row the same file was rewritten with what it held.
-fn count_rewrite(known: &mut Option<(FilePath, u8)>, file: &FilePath) -> u8 {
-    let times = match known {
-        Some((last, times)) if last == file => times.saturating_add(1),
-        _ => 1,
-    };
-    *known = Some((file.clone(), times));
-    times
 }

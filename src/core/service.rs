@@ -8,7 +8,7 @@ use crate::{
     plan::{Port, Service, Swap},
 };
 
-/// Pauses before an instance that ended by itself is started again; the last one repeats. From DESIGN.md.
+/// Pauses before an instance that ended by itself is started again; the last one repeats.
 const PAUSES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
 /// So many programs stay on disk to go back to. They count although they may be large, so this is less than what is

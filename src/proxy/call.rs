@@ -157,7 +157,7 @@ impl Call {
 
 /// Whether the connection was lost, rather than the stream given up.
 fn is_lost(error: &hyper::Error) -> bool {
-    !super::forward::h2_error(error).is_some_and(|error| error.is_reset())
+    !super::attempt::h2_error(error).is_some_and(|error| error.is_reset())
 }
 
 impl fmt::Debug for Call {

@@ -3,8 +3,8 @@
 //! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
 //! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or
 //! holds (`gate`, `queue`, `admission`),
-//! `forward` sends and repeats (`instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
-//! (`download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
+//! `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
+//! (`deliver`: `download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
 //! (`refusal`, `pages`, `events`). `records` remembers what went through.
 
 pub mod attack;
@@ -34,9 +34,12 @@ mod lookout;
 mod peers;
 mod queue;
 
+mod attempt;
 mod body;
+mod deliver;
 mod forward;
 mod instance;
+mod journey;
 mod pool;
 mod road;
 mod trunk;
