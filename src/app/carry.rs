@@ -95,9 +95,7 @@ impl App {
             }
             Fact::Saved { .. } => self.lines.clear(),
             Fact::Assets { service, files, count } => {
-                if let Some(proxy) = &self.proxy {
-                    proxy.assets(service, (files.len() == *count).then(|| files.clone()));
-                }
+                self.doors.proxy.assets(service, (files.len() == *count).then(|| files.clone()));
             }
             Fact::AtRest { ok, .. } if self.until == Until::Settled => {
                 _ = self.inbox.send(Happening::Settled { ok: *ok });
@@ -181,10 +179,8 @@ impl App {
     pub(super) fn over(&mut self, run: RunId) {
         self.end_probe(run);
         lock(&self.ears).remove(&run);
-        if self.runs.remove(&run).is_some_and(|known| known.is_service)
-            && let Some(proxy) = &self.proxy
-        {
-            proxy.gone(run);
+        if self.runs.remove(&run).is_some_and(|known| known.is_service) {
+            self.doors.proxy.gone(run);
         }
     }
 
@@ -261,8 +257,7 @@ impl App {
 
     fn probe(&mut self, run: RunId, service: Arc<Service>) {
         let leader = self.programs.leader(run).unwrap_or_default();
-        let own: Vec<u16> =
-            self.proxy.iter().flat_map(|proxy| proxy.addresses()).map(|address| address.port()).collect();
+        let own: Vec<u16> = self.doors.proxy.addresses().iter().map(|address| address.port()).collect();
         let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
         let seen = self.inbox.clone();
@@ -279,7 +274,7 @@ impl App {
             notify: known.notify.take(),
             seen: Box::new(move |text| send(&seen, Event::Probing { run, seen: text })),
         };
-        let (inbox, proxy, protocol) = (self.inbox.clone(), self.proxy.clone(), service.protocol);
+        let (inbox, proxy, protocol) = (self.inbox.clone(), Arc::clone(&self.doors.proxy), service.protocol);
         let root = self.plan.root.clone();
         let task = tokio::spawn(async move {
             let handshake = tls::handshake(&root, &service).await;
@@ -292,9 +287,7 @@ impl App {
             };
             let event = match outcome {
                 Outcome::Ready { addrs, warning, exclusive } => {
-                    if let Some(proxy) = proxy {
-                        proxy.add(run, addrs, Speaks { protocol, tls: handshake.ok().flatten() });
-                    }
+                    proxy.add(run, addrs, Speaks { protocol, tls: handshake.ok().flatten() });
                     Event::Ready { run, warning, elsewhere: exclusive }
                 }
                 Outcome::Unhealthy(report) => Event::Unhealthy { run, report },
@@ -305,11 +298,9 @@ impl App {
     }
 
     fn drain(&self, run: RunId, limit: Duration, uploads: Duration) {
-        let (proxy, inbox) = (self.proxy.clone(), self.inbox.clone());
+        let (proxy, inbox) = (Arc::clone(&self.doors.proxy), self.inbox.clone());
         tokio::spawn(async move {
-            if let Some(proxy) = proxy {
-                proxy.drain_uploads(run, limit, uploads).await;
-            }
+            proxy.drain_uploads(run, limit, uploads).await;
             send(&inbox, Event::Drained { run });
         });
     }

@@ -21,21 +21,20 @@ use crate::{
 
 impl App {
     /// Begins to answer on the control socket. Without one devloop goes on, and says so.
-    pub(super) fn listen_to_commands(&mut self, url: Option<String>) {
+    pub(super) fn listen_to_commands(&mut self) {
         let inbox = self.inbox.clone();
-        let about = About {
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            root: self.plan.root.clone(),
-            url,
-            logs: self.plan.root.join(FOLDER).join("log"),
-        };
+        let (root, logs) = (self.plan.root.clone(), self.plan.root.join(FOLDER).join("log"));
+        self.about.send_modify(|about| {
+            let url = about.url.clone();
+            let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            *about = Arc::new(About { version, pid, root, url, logs });
+        });
         let look = super::begin::looks(self.inbox.clone());
         let feeds = Feeds {
             status: self.status.subscribe(),
             chronicle: self.audience.chronicle(),
             render: Render { json: as_json, plain: as_plain },
-            about: Arc::new(about),
+            about: self.about.subscribe(),
             wish: Arc::new(move |wish| _ = inbox.send(Happening::Wish(wish))),
             look,
         };

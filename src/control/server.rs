@@ -67,8 +67,8 @@ pub struct Feeds {
     pub chronicle: Chronicle,
     /// How that is written.
     pub render: Render,
-    /// What does not change.
-    pub about: Arc<About>,
+    /// What is known beside that.
+    pub about: watch::Receiver<Arc<About>>,
     /// Hands a wish to the loop.
     pub wish: Arc<dyn Fn(Wish) + Send + Sync>,
     /// Ends when every save so far has had its effect on the status.

@@ -13,6 +13,7 @@ mod tricks;
 mod cli;
 mod config;
 mod detected;
+mod doors;
 mod files;
 mod go;
 mod graph;
