@@ -5,13 +5,13 @@ mod proxy_support;
 
 use std::{path::Path, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use devloop::{
     certificates::{Authority, Leaves, Places},
-    plan::Demand,
+    plan::{Cors, Demand, Files, HostPattern, Middleware, Origins, Prefix, RateLimit, Route, Target},
     proxy::{Certify, Clients, Https, Rules},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, header::HeaderName};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -152,8 +152,7 @@ async fn a_client_that_shows_a_certificate_is_told_of_to_the_program_and_nobody_
     assert_eq!(seen.len(), 2);
     assert_eq!(certificates_in(&seen[0]), []);
     let item = |der: &CertificateDer<'_>| format!(":{}:", STANDARD.encode(der));
-    let told =
-        [("client-cert".to_owned(), item(&ann.chain[0])), ("client-cert-chain".to_owned(), item(&ann.chain[1]))];
+    let told = [("client-cert".to_owned(), item(&ann.chain[0])), ("client-cert-chain".to_owned(), item(&ann.chain[1]))];
     assert_eq!(certificates_in(&seen[1]), told);
 }
 
@@ -348,13 +347,21 @@ async fn without_tls_a_client_that_tries_it_is_answered_in_http() {
     assert_eq!(wire.reply().await.unwrap().status(), 400);
 }
 
+fn have_curl() -> bool {
+    if std::process::Command::new("curl").arg("--version").output().is_ok() {
+        return true;
+    }
+    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|tool| tool == "curl"), "curl is missing");
+    eprintln!("skipped: curl is not installed");
+    false
+}
+
 /// OpenSSL reads name constraints differently from others, and curl is what people try first.
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_is_content_with_the_certificate() {
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    if std::process::Command::new("curl").arg("--version").output().is_err() {
-        assert!(!required.split(',').any(|tool| tool == "curl"), "curl is missing");
-        return eprintln!("skipped: curl is not installed");
+    if !have_curl() {
+        return;
     }
     let secure = secure(&[]).await;
     let app = App::named("api").await;
@@ -369,5 +376,99 @@ async fn curl_is_content_with_the_certificate() {
         let output = within(tokio::task::spawn_blocking(move || curl.output())).await.unwrap().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((String::from_utf8_lossy(&output.stdout), &*error), ("api".into(), ""), "{name}");
+    }
+}
+
+/// Routes and what is done on them, as a client of HTTP/2 inside TLS meets them.
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_and_rules_hold_in_http_2_inside_tls() {
+    if !have_curl() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "0123456789").unwrap();
+    let files = Files { folder: folder.path().to_owned(), shown: "public".to_owned(), fallback: None };
+    let cors = Cors {
+        origins: Origins::ThisMachine,
+        credentials: true,
+        methods: vec![],
+        headers: vec![],
+        expose: vec![],
+        max_age: None,
+    };
+    let strict = Middleware { basic_auth: [("ann".to_owned(), "secret".to_owned())].into(), ..Middleware::default() };
+    let once = RateLimit { requests: 1, per: std::time::Duration::from_secs(600), burst: 1 };
+    let limited = Middleware { rate_limit: Some(once), ..Middleware::default() };
+    let small = Middleware { compress: true, cors: Some(cors), security_headers: true, ..Middleware::default() };
+    let service = |name: &str, prefix| Target::Service { name: name.into(), prefix };
+    let route = |host: Option<&str>, path: &str, target, middleware| {
+        let host = host.map(|host| HostPattern::new(host).unwrap());
+        Arc::new(Route { host, path: path.to_owned(), target, middleware: Arc::new(middleware) })
+    };
+    let secure = secure(&["*.app.test"]).await;
+    let known = proxy_support::rules(&["web", "api"]);
+    let leaves = Leaves::of(Authority::find_or_make(&places(secure.folder.path())).unwrap());
+    let hosts = vec!["*.app.test".to_owned()];
+    let tls = Some(Https::new(Certify(Arc::new(move |name| leaves.certificate(name))), &hosts, None).unwrap());
+    let routes = vec![
+        route(None, "", service("web", Prefix::Kept), Middleware::default()),
+        route(Some("*.app.test"), "", service("api", Prefix::Kept), Middleware::default()),
+        route(None, "/api", service("api", Prefix::Stripped), small),
+        route(None, "/strict", service("api", Prefix::Kept), strict),
+        route(None, "/limited", service("api", Prefix::Kept), limited),
+        route(None, "/old", Target::Redirect { to: "/new/{path}".to_owned(), status: 308 }, Middleware::default()),
+        route(None, "/files", Target::Files(files), Middleware::default()),
+    ];
+    secure.stage.proxy.configure(Rules { tls, hosts, routes, ..known });
+    let echo = |name: &'static str| {
+        App::http(move |request| async move {
+            let said = format!("{name} {} {}", request.target(), request.header("host").unwrap_or("-"));
+            let body = format!("{said}{}", " ".repeat(2_000));
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len());
+            [head, body].concat().into_bytes()
+        })
+    };
+    let (web, api) = (echo("web").await, echo("api").await);
+    for (service, app) in [("web", &web), ("api", &api)] {
+        let run = secure.stage.add(app.addr);
+        secure.stage.gate_of(service, proxy_support::open(run));
+    }
+    let port = secure.stage.addr.port();
+    let at = |path: &str| format!("https://localhost:{port}{path}");
+    for (arguments, wanted) in [
+        (vec![at("/x?a=1")], vec!["HTTP/2 200", &*format!("web /x?a=1 localhost:{port}")]),
+        (vec![format!("https://x.app.test:{port}/y")], vec!["HTTP/2 200", &*format!("api /y x.app.test:{port}")]),
+        (vec![at("/api/z")], vec!["HTTP/2 200", "api /z ", "x-content-type-options: nosniff"]),
+        (vec!["--compressed".to_owned(), at("/api/z")], vec!["content-encoding: ", "api /z "]),
+        (
+            vec!["-HOrigin: http://localhost:5173".to_owned(), at("/api/z")],
+            vec!["access-control-allow-origin: http://localhost:5173"],
+        ),
+        (
+            ["-XOPTIONS", "-HOrigin: http://localhost:5173", "-HAccess-Control-Request-Method: PUT", &at("/api/z")]
+                .map(str::to_owned)
+                .to_vec(),
+            vec!["HTTP/2 204", "access-control-allow-methods: PUT", "x-devloop: cors"],
+        ),
+        (vec![at("/strict")], vec!["HTTP/2 401", "www-authenticate: Basic", "x-devloop: not-let-in"]),
+        (vec!["-uann:secret".to_owned(), at("/strict")], vec!["HTTP/2 200", "api /strict "]),
+        (vec![at("/limited")], vec!["HTTP/2 200"]),
+        (vec![at("/limited")], vec!["HTTP/2 429", "retry-after: ", "x-devloop: rate-limit"]),
+        (vec![at("/old/x?y=1")], vec!["HTTP/2 308", "location: /new/x?y=1"]),
+        (
+            vec!["-r2-4".to_owned(), at("/files/a.txt")],
+            vec!["HTTP/2 206", "content-range: bytes 2-4/10", "\r\n\r\n234"],
+        ),
+        (vec!["-HHost: evil.test".to_owned(), at("/")], vec!["HTTP/2 403", "x-devloop: host-not-allowed"]),
+    ] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sS", "-i", "--http2", "--max-time", "60", "--cacert"]);
+        curl.arg(secure.folder.path().join("devloop/ca.pem"));
+        curl.args(["--resolve", &format!("*:{port}:127.0.0.1")]).args(&arguments);
+        let output = within(tokio::task::spawn_blocking(move || curl.output())).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        for wanted in wanted {
+            assert!(answer.contains(wanted), "{arguments:?}: no {wanted:?} in {answer}{output:?}");
+        }
     }
 }

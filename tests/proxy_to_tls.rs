@@ -230,7 +230,10 @@ async fn a_certificate_that_stands_in_the_file_itself_is_trusted_whatever_it_is_
 }
 
 /// `talk` is run for each connection after its handshake, with its number.
-async fn raw<F>(identity: &Identity, talk: impl Fn(TlsStream<TcpStream>, usize) -> F + Send + Sync + 'static) -> SocketAddr
+async fn raw<F>(
+    identity: &Identity,
+    talk: impl Fn(TlsStream<TcpStream>, usize) -> F + Send + Sync + 'static,
+) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -253,4 +253,3 @@ pub(super) fn keep_off(ports: &Ports, plan: &Plan, proxy: &Proxy) {
         }
     }
 }
-

@@ -6,8 +6,10 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool,
-    Trust, Demand};
+use super::{
+    Backend, Cache, Demand, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool,
+    Trust,
+};
 
 /// Every step and service in the order written, with what starts it, what it reads and writes, and the defaults that
 /// matter. Ends with a line end.
@@ -213,7 +215,10 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
             Demand::Optional => "asked for",
             Demand::Required => "demanded",
         };
-        text.entry("clients", format!("are {demand} certificates of {}, passed on as {}", certs.ca.display(), certs.header));
+        text.entry(
+            "clients",
+            format!("are {demand} certificates of {}, passed on as {}", certs.ca.display(), certs.header),
+        );
     }
     let fresh =
         if proxy.fresh.is_zero() { "off".to_owned() } else { format!("up to {} after a save", time(proxy.fresh)) };

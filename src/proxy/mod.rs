@@ -72,11 +72,11 @@ use std::{
 
 use tokio::task::JoinSet;
 
-pub use self::{browser::Lines, tls::Https};
 pub use self::settings::{
-    Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute,
-    ServiceStats, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
+    Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
+    ServiceRoute, ServiceStats, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
 };
+pub use self::{browser::Lines, tls::Https};
 use self::{
     listener::{Bound, Connections},
     shared::{Life, Shared},
@@ -124,7 +124,12 @@ impl Proxy {
     pub fn new(settings: Settings, feeds: Feeds) -> Proxy {
         let shared = Arc::new(Shared::new(settings, feeds));
         tokio::spawn(sweep(Arc::clone(&shared)));
-        Proxy { shared, doors: Mutex::default(), turn: tokio::sync::Mutex::default(), connections: Connections::default() }
+        Proxy {
+            shared,
+            doors: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            connections: Connections::default(),
+        }
     }
 
     /// Listens there, and nowhere else any more. Connections that are open go on.

@@ -65,7 +65,8 @@ impl Https {
         let (builder, fields) = match clients {
             None => (builder.with_no_client_auth(), None),
             Some(Clients { roots, demand, header }) => {
-                let fields = Fields::new(header).ok_or_else(|| Problem::new("the field for certificates has no name"))?;
+                let fields =
+                    Fields::new(header).ok_or_else(|| Problem::new("the field for certificates has no name"))?;
                 let roots: Arc<RootCertStore> = roots;
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
                 let verifier = match demand {

@@ -170,12 +170,7 @@ impl Ending<'_> {
 }
 
 /// Both directions. When one is at its end the other one may go on as long as something moves.
-async fn both(
-    down: impl Future<Output = End>,
-    up: impl Future<Output = End>,
-    passing: &Passing,
-    half_close: Duration,
-) {
+async fn both(down: impl Future<Output = End>, up: impl Future<Output = End>, passing: &Passing, half_close: Duration) {
     let (mut down, mut up) = (pin!(down), pin!(up));
     let first = tokio::select! {
         end = down.as_mut() => (end, None),
@@ -308,7 +303,14 @@ mod tests {
             let mut to_client = Vec::new();
             let passing = Passing::default();
             let answer: &[u8] = b"\x88\x02\x03\xe9";
-            let end = pump(answer, &mut to_client, Some(close_for_client()), async {}, Flow { count: &passing.down, passing: &passing }).await;
+            let end = pump(
+                answer,
+                &mut to_client,
+                Some(close_for_client()),
+                async {},
+                Flow { count: &passing.down, passing: &passing },
+            )
+            .await;
             assert_eq!((end, &to_client[..]), (End::Farewell, &close_for_client()[..]));
         }
     }

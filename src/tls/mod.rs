@@ -70,7 +70,8 @@ impl Handshake {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let name = name.unwrap_or(THIS_MACHINE);
         let sound = ServerName::try_from(name.to_owned());
-        let name = sound.map_err(|error| Problem::new(format!("`{name}` is not the name of a host")).caused_by(error))?;
+        let name =
+            sound.map_err(|error| Problem::new(format!("`{name}` is not the name of a host")).caused_by(error))?;
         let ca = match roots {
             Roots::File { shown, .. } => Some(Arc::from(shown.as_str())),
             Roots::Machine(_) | Roots::Anybody => None,

@@ -95,10 +95,10 @@ fn of_this_machine() -> &'static RootCertStore {
 }
 
 /// Whether an error says that nobody known has signed. A certificate that has signed itself and calls itself an authority is
-/// refused with words of its own.
+/// refused with words of its own, and so is one whose authority has only the name of one that is known: an older one of its.
 pub(super) fn is_unknown(error: &CertificateError) -> bool {
     match error {
-        CertificateError::UnknownIssuer => true,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
         CertificateError::Other(other) => other.to_string().contains("CaUsedAsEndEntity"),
         _ => false,
     }

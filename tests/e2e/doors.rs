@@ -69,7 +69,8 @@ fn another_port_is_moved_to_and_one_that_is_taken_is_told_while_the_old_one_stay
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("it is bound").port();
     project.write("dev.toml", toml(&port.to_string()));
-    let note = devloop.wait("it is told", |event| event["event"] == "note" && event["text"].to_string().contains("stays at"));
+    let note =
+        devloop.wait("it is told", |event| event["event"] == "note" && event["text"].to_string().contains("stays at"));
     assert!(note["text"].to_string().contains(&format!("port {port} is taken")), "{note}");
     assert_eq!(get(&format!("127.0.0.1:{second}"), "/").body, "1\n");
     // The same port at another address is had by letting go of it first.
@@ -141,7 +142,8 @@ fn a_python_program_with_a_self_signed_certificate_is_served_once_dev_toml_trust
          server.socket = context.wrap_socket(server.socket, server_side=True)\n\
          server.serve_forever()\n",
     );
-    let toml = |tls: &str| format!("[[service]]\nname = \"api\"\nrun = \"python3 app.py\"\nhealth = \"/\"\ntls = {tls}\n");
+    let toml =
+        |tls: &str| format!("[[service]]\nname = \"api\"\nrun = \"python3 app.py\"\nhealth = \"/\"\ntls = {tls}\n");
     project.write("dev.toml", toml("true"));
     let mut devloop = project.up();
     let failed = devloop.wait("it is not trusted", |event| event["event"] == "start_failed");

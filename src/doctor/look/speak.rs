@@ -8,11 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, Stream,
-    crypto::ring,
-    pki_types::ServerName,
-};
+use rustls::{ClientConfig, ClientConnection, Stream, crypto::ring, pki_types::ServerName};
 
 use crate::{
     doctor::scene::{Answer, Scene, Spoken},

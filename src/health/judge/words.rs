@@ -84,10 +84,12 @@ pub(super) fn not_http(port: u16, speech: Speech) -> String {
 
 pub(super) fn never_http(port: u16, speech: Speech) -> Report {
     match speech {
-        Speech::Tls => Report::new(not_http(port, speech))
-            .hint("write `tls = true`, or let it speak plain HTTP in development"),
-        Speech::Http2 => Report::new(not_http(port, speech))
-            .hint("write `protocol = \"h2c\"`, or with `tls` `protocol = \"h2\"`"),
+        Speech::Tls => {
+            Report::new(not_http(port, speech)).hint("write `tls = true`, or let it speak plain HTTP in development")
+        }
+        Speech::Http2 => {
+            Report::new(not_http(port, speech)).hint("write `protocol = \"h2c\"`, or with `tls` `protocol = \"h2\"`")
+        }
         Speech::NotTls => Report::new(not_http(port, speech)).hint("is `tls` right?"),
         Speech::NoOffer => Report::new(not_http(port, speech)).hint("is `protocol = \"h2\"` right?"),
         Speech::NotHttp2 => Report::new(not_http(port, speech)).hint("is `protocol = \"h2c\"` right?"),

@@ -121,12 +121,7 @@ impl Kept {
 }
 
 impl Record {
-    pub(super) fn new(
-        number: u64,
-        came: Time,
-        what: What<'_>,
-        replays: Option<u64>,
-    ) -> Record {
+    pub(super) fn new(number: u64, came: Time, what: What<'_>, replays: Option<u64>) -> Record {
         let What { to, method, target } = what;
         let (service, route) = match to {
             To::Gate(service) => (Some(Arc::clone(service)), None),

@@ -8,7 +8,12 @@ use crate::{model::RunId, proxy::download::Answer, sys::Clock};
 const ALL: Recording = Recording { keep: 3, bodies: true };
 
 fn begin(records: &Arc<Records>, rule: Recording) -> Trail {
-    records.begin(rule, Time::ZERO, What { to: To::Gate(&"api".into()), method: &Method::GET, target: &Uri::from_static("/x?y=1") }, None)
+    records.begin(
+        rule,
+        Time::ZERO,
+        What { to: To::Gate(&"api".into()), method: &Method::GET, target: &Uri::from_static("/x?y=1") },
+        None,
+    )
 }
 
 fn answered(trail: Trail, asked: &[(&'static str, String)], answer: Answer) {
