@@ -1,6 +1,6 @@
 //! What an expert tries first, beyond what the other tests of the proxy hold: odd line ends, bodies beside queries, programs on
 //! `::1` alone, clients that read a byte at a time.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
+#![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod proxy_support;
 
