@@ -22,7 +22,8 @@ impl App {
         let clue = problems::clue(&tail);
         let taken = match clue {
             Some(Clue::AddressInUse) => self.about_taken_port(&tail),
-            Some(Clue::Locked) | None => None,
+            Some(Clue::Locked) => None,
+            None => problems::advice(&tail),
         };
         let (clue, hint) = match taken {
             None => (clue, None),

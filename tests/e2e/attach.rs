@@ -41,7 +41,7 @@ impl Drop for Detached<'_> {
 }
 
 fn attach(project: &Project) -> Seat {
-    Seat::with(project, &["attach"], 100, 30)
+    Seat::take_with(project, &["attach"], 100, 30)
 }
 
 fn code(status: ExitStatus) -> Option<i32> {

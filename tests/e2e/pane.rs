@@ -352,7 +352,7 @@ fn the_bell_rings_on_failure_and_recovery_in_every_pane_and_only_if_it_is_asked_
     project.write("dev.toml", format!("{}\n[notify]\nbell = true\n", project.read("dev.toml")));
     let mut seat = Seat::take(&project, &[], 80, 24);
     seat.sees("● app  live");
-    let attached = Seat::with(&project, &["attach"], 80, 24);
+    let attached = Seat::take_with(&project, &["attach"], 80, 24);
     attached.sees("● app  live");
     for (version, after) in [("bad", "✗ step `build` failed"), ("3", "● app  live  revision 3")] {
         let before = [seat.bytes(), attached.bytes()];

@@ -52,11 +52,11 @@ impl Seat {
     /// `devloop up` with these arguments in a project, on a terminal of this size.
     pub fn take(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
         let arguments: Vec<&str> = ["up", "--listen", "0"].into_iter().chain(arguments.iter().copied()).collect();
-        Seat::with(project, &arguments, columns, rows)
+        Seat::take_with(project, &arguments, columns, rows)
     }
 
-    /// `devloop` with these arguments.
-    pub fn with(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
+    /// `devloop` with these arguments, likewise.
+    pub fn take_with(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
         Seat::of(project, &project.command(arguments), columns, rows)
     }
 
