@@ -90,6 +90,8 @@ struct Pane<'a> {
     input: Option<Input>,
     typed: (UnboundedSender<Typed>, UnboundedReceiver<Typed>),
     back: (UnboundedSender<Back>, UnboundedReceiver<Back>),
+    /// Why what was asked for is not done.
+    refused: (UnboundedSender<String>, UnboundedReceiver<String>),
     mouse: Mouse,
     spots: Spots,
     meter: Meter,
@@ -136,6 +138,7 @@ pub(super) async fn run(
         input: None,
         typed: unbounded_channel(),
         back: unbounded_channel(),
+        refused: unbounded_channel(),
         mouse: Mouse::Ours,
         spots: Spots::default(),
         meter: Meter::default(),
@@ -160,6 +163,7 @@ impl Pane<'_> {
             let turn = tokio::select! {
                 Some(typed) = self.typed.1.recv() => self.typed(typed),
                 Some(back) = self.back.1.recv() => self.guest_left(back),
+                Some(why) = self.refused.1.recv() => { self.say(why); Turn::Next }
                 told = self.told.recv() => self.told_all(told),
                 Ok(()) = self.feed.status.changed() => { self.news(); Turn::Next }
                 output = self.lines.next() => { self.output(output); self.read_lines(BATCH); Turn::Next }
@@ -348,8 +352,8 @@ impl Pane<'_> {
 
     fn ask(&mut self, ask: Ask) -> Turn {
         match ask {
-            Ask::Steer(steer) => self.feed.steering.steer(steer),
-            Ask::Quit => self.feed.steering.steer(Steer::Stop),
+            Ask::Steer(steer) => self.feed.steering.steer(steer, &self.refused.0),
+            Ask::Quit => self.feed.steering.steer(Steer::Stop, &self.refused.0),
             Ask::Leave => {
                 self.release_terminal();
                 return Turn::Over(Outcome::Left);

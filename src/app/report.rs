@@ -22,14 +22,14 @@ impl App {
         let clue = problems::clue(&tail);
         let taken = match clue {
             Some(Clue::AddressInUse) => self.about_taken_port(&tail),
-            Some(Clue::Locked) => None,
-            None => problems::advice(&tail),
+            Some(Clue::Locked) | None => None,
         };
-        let (clue, hint) = match taken {
-            None => (clue, None),
+        let (clue, hint) = match (clue, taken) {
+            (None, _) => (None, problems::advice(&tail)),
+            (clue, None) => (clue, None),
             // No old instance has it, so that its end would not help.
-            Some((Holder::Stranger, hint)) => (None, Some(hint)),
-            Some((Holder::MaybeOurs, hint)) => (clue, Some(hint)),
+            (_, Some((Holder::Stranger, hint))) => (None, Some(hint)),
+            (clue, Some((Holder::MaybeOurs, hint))) => (clue, Some(hint)),
         };
         let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
         let places = problems::read_with(&tail, own).into_iter().map(|place| self.shortened(place)).collect();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
-use super::{Happening, carry};
+use super::Happening;
 use crate::{
-    control::Ask,
-    core::event::{Earlier, Event},
+    control::{Ask, Wish},
+    core::event::Earlier,
     ui::pane::Steer,
 };
 
@@ -25,32 +25,28 @@ pub(super) enum Steering {
 }
 
 impl Steering {
-    /// Does it; nobody waits for the outcome, which is seen.
-    pub(super) fn steer(&self, steer: Steer) {
-        match self {
-            Steering::Own(inbox) => match event(steer) {
-                Some(event) => carry::send(inbox, event),
-                None => _ = inbox.send(Happening::Quit),
-            },
+    /// Does it; nobody waits for the outcome, which is seen. Why it is refused, if it is, goes to `refused`.
+    pub(super) fn steer(&self, steer: Steer, refused: &UnboundedSender<String>) {
+        match (self, steer) {
+            (Steering::Own(inbox), Steer::Stop) => _ = inbox.send(Happening::Quit),
+            (Steering::Own(inbox), steer) => {
+                let (answer, answered) = oneshot::channel();
+                // Without a receiver devloop is ending, and nobody wants to know.
+                _ = inbox.send(Happening::Wish(Wish { ask: wish(steer), answer }));
+                let refused = refused.clone();
+                tokio::spawn(async move {
+                    if let Ok(Err(refusal)) = answered.await {
+                        _ = refused.send(refusal.error);
+                    }
+                });
+            }
             // Without a receiver that devloop has ended, and the pane is about to hear it.
-            Steering::Far { asks, .. } => _ = asks.send(wish(steer)),
+            (Steering::Far { asks, .. }, steer) => _ = asks.send(wish(steer)),
         }
     }
 }
 
-/// What the core is told; none for the end, which is the loop's.
-fn event(steer: Steer) -> Option<Event> {
-    Some(match steer {
-        Steer::Rebuild(step) => Event::Rebuild(step),
-        Steer::Restart(service) => Event::Restart(service),
-        Steer::RollBack(earlier) => Event::RollBack(earlier),
-        Steer::Pause => Event::Pause,
-        Steer::Resume => Event::Resume,
-        Steer::Stop => return None,
-    })
-}
-
-/// What another devloop is asked.
+/// What is asked, here or of another devloop.
 fn wish(steer: Steer) -> Ask {
     let name = |name: Arc<str>| name.to_string();
     match steer {

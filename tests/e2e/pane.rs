@@ -76,6 +76,8 @@ fn keys_rebuild_restart_roll_back_pause_and_search() {
         text.contains("rolled back to revision 1 until the next save") && text.contains("app  stale  revision 1")
     });
     assert_eq!(get(&address(&text), "/").body, "1\n");
+    seat.types("b");
+    seat.sees("no earlier program");
     seat.types("p");
     seat.sees("● app  live  revision 2");
     seat.types("p");
