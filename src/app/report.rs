@@ -19,7 +19,8 @@ impl App {
         let clue = problems::clue(&tail);
         let hint = match clue {
             Some(Clue::AddressInUse) => self.about_taken_port(&tail),
-            Some(Clue::Locked) | None => None,
+            Some(Clue::Locked) => None,
+            None => problems::advice(&tail),
         };
         let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
         let places = problems::read_with(&tail, own);
