@@ -24,16 +24,13 @@ impl App {
     /// Begins to answer on the control socket. Without one devloop goes on, and says so.
     pub(super) fn listen_to_commands(&mut self) {
         let inbox = self.inbox.clone();
-        let about = About {
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            root: self.plan.root.clone(),
-            folders: super::show::folders(&self.plan),
-            url: self.about.borrow().url.clone(),
-            window: self.plan.notify.window,
-            logs: self.plan.root.join(FOLDER).join("log"),
-        };
-        self.about.send_replace(Arc::new(about));
+        let (root, logs) = (self.plan.root.clone(), self.plan.root.join(FOLDER).join("log"));
+        let (folders, window) = (super::show::folders(&self.plan), self.plan.notify.window);
+        self.about.send_modify(|about| {
+            let url = about.url.clone();
+            let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            *about = Arc::new(About { version, pid, root, folders, url, window, logs });
+        });
         let look = super::begin::looks(self.inbox.clone());
         let (audience, proxy) = (self.audience.clone(), Arc::clone(&self.doors.proxy));
         let feeds = Feeds {
