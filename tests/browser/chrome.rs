@@ -191,11 +191,18 @@ fn hear(mut reader: BufReader<File>, heard: &Heard) {
             let mut inbox = heard.inner.lock().unwrap_or_else(PoisonError::into_inner);
             match message["id"].as_u64() {
                 Some(id) => drop(inbox.answers.insert(id, message)),
+                None if is_noise(&message) => {}
                 None => inbox.events.entry(text(&message["sessionId"])).or_default().push(message),
             }
             heard.news.notify_all();
         }
     }
+}
+
+/// What nobody asks for: hours of it would fill the memory.
+fn is_noise(event: &Value) -> bool {
+    let method = event["method"].as_str().unwrap_or_default();
+    method.starts_with("Network.") && method != "Network.requestWillBeSent"
 }
 
 impl Page {
