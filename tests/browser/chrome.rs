@@ -67,13 +67,25 @@ impl Chrome {
         if let Some(running) = shared.upgrade() {
             return Some(running);
         }
-        let chrome = Arc::new(Chrome::start());
+        let chrome = Arc::new(Chrome::start(|_| {}));
         *shared = Arc::downgrade(&chrome);
         Some(chrome)
     }
 
-    fn start() -> Chrome {
+    /// The browser of somebody who trusts this authority; none, with a line that says so, where that cannot be made.
+    pub fn of_somebody_who_trusts(authority: &Path) -> Option<Arc<Chrome>> {
+        if !have("chromium") || !have("certutil") {
+            return None;
+        }
+        Some(Arc::new(Chrome::start(|home| trust(home, authority))))
+    }
+
+    /// `prepare` gets the home folder of its person.
+    fn start(prepare: impl FnOnce(&Path)) -> Chrome {
         let folder = TempDir::new().expect("a temporary folder");
+        let home = folder.path().join("home");
+        std::fs::create_dir(&home).expect("folders can be made");
+        prepare(&home);
         let (to, from) = (folder.path().join("to"), folder.path().join("from"));
         for pipe in [&to, &from] {
             mkfifo(pipe, Mode::S_IRWXU).expect("a pipe with a name");
@@ -101,6 +113,7 @@ impl Chrome {
             .args(arguments)
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
             .arg("about:blank")
+            .env("HOME", &home)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -177,6 +190,18 @@ impl Drop for Chrome {
 impl Drop for Profile {
     fn drop(&mut self) {
         _ = self.chrome.try_call(None, "Target.disposeBrowserContext", json!({ "browserContextId": self.id }));
+    }
+}
+
+/// As `devloop trust` does it for Chromium, and for nobody else.
+fn trust(home: &Path, authority: &Path) {
+    let store = home.join(".pki/nssdb");
+    std::fs::create_dir_all(&store).expect("folders can be made");
+    let place = format!("sql:{}", store.display());
+    let authority = authority.to_str().expect("paths of tests are text");
+    for arguments in [&["-N", "--empty-password"][..], &["-A", "-t", "C,,", "-n", "devloop", "-i", authority]] {
+        let status = Command::new("certutil").args(["-d", &place]).args(arguments).status();
+        assert!(status.expect("certutil starts").success(), "certutil {arguments:?}");
     }
 }
 
@@ -308,11 +333,6 @@ impl Page {
         self.wait("a download", || !self.events("Page.downloadWillBegin").is_empty());
     }
 
-    /// Takes every certificate for a good one.
-    pub fn trusts_everybody(&self) {
-        self.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true }));
-    }
-
     /// A phone, held upright.
     pub fn on_a_phone(&self) {
         let screen = json!({ "width": 390, "height": 780, "deviceScaleFactor": 2, "mobile": true });
@@ -364,7 +384,8 @@ fn text(value: &Value) -> String {
 /// Whether a program can be used here. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names it.
 pub fn have(tool: &str) -> bool {
     let found = Command::new(tool).arg(if tool == "go" { "version" } else { "--version" }).output();
-    if found.is_ok_and(|output| output.status.success()) {
+    // certutil has no way to ask it nothing.
+    if found.is_ok_and(|output| output.status.success() || tool == "certutil") {
         return true;
     }
     let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
