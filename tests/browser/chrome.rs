@@ -311,6 +311,11 @@ impl Page {
         console.chain(thrown).chain(logged).filter(|line| !line.contains("favicon.ico")).collect()
     }
 
+    /// Remembers its requests no longer: a page that polls for an hour makes many.
+    pub fn forgets_requests(&self) {
+        self.call("Network.disable", json!({}));
+    }
+
     /// The addresses it has asked for, in order.
     pub fn requests(&self) -> Vec<String> {
         self.events("Network.requestWillBeSent").iter().map(|event| text(&event["params"]["request"]["url"])).collect()
@@ -331,6 +336,12 @@ impl Page {
     /// Waits until the browser takes something for a file to keep.
     pub fn downloads(&self) {
         self.wait("a download", || !self.events("Page.downloadWillBegin").is_empty());
+    }
+
+    /// Waits until the browser asks for this time whether to leave the page, and answers.
+    pub fn answers_whether_to_leave(&self, time: usize, answer: &str) {
+        self.wait("a question", || self.events("Page.javascriptDialogOpening").len() >= time);
+        self.call("Page.handleJavaScriptDialog", json!({ "accept": answer == "yes" }));
     }
 
     /// A phone, held upright.
