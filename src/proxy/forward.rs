@@ -18,10 +18,7 @@ use super::{
     shared::Shared,
     speech::to_app,
 };
-use crate::{
-    core::gate::Gate,
-    model::{Revision, RunId},
-};
+use crate::core::gate::Gate;
 
 /// How it ended: with a program's answer, or without.
 pub(super) type Arrival = Result<Response<Answer>, Unanswered>;
@@ -65,7 +62,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         let permit = admission.permit.take();
         let released = shared.clock.now();
         journey.held.get_or_insert(released.since(journey.came));
-        journey.trail.let_in(released, run, || revision(shared, desk, run), admission.stale.as_ref());
+        journey.trail.let_in(released, run, admission.revision, admission.stale.as_ref());
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
@@ -128,14 +125,6 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
             Sent::Unanswered(why) => return Err(Unanswered::Refused(Refusal::Died(cannot_repeat(journey, &why)))),
         }
         reuse = Reuse::Fresh;
-    }
-}
-
-/// What this instance was made from, as the gate says.
-fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
-    match shared.gates.borrow().of(&desk.name) {
-        Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
-        _ => None,
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
     events::key,
     files::{self, Wanted},
     forward::{Unanswered, forward},
-    headers::{self, Local, Origin, REASON, Upgrade, for_app, origin_form},
+    headers::{self, Local, REASON, Upgrade, for_app, origin_form},
     journey::{Journey, Naming},
     outgoing::{self, Outgoing},
     records::Seen,
@@ -215,7 +215,7 @@ async fn pass(
     };
     let Journey { head, held, trail, .. } = journey;
     let Some(mut response) = arrival else {
-        trail.unanswered(shared.clock, head.headers);
+        trail.unanswered(shared.clock, &head.headers);
         return None;
     };
     if !rules.is_some_and(Ruleset::shares)
@@ -234,7 +234,7 @@ async fn pass(
     if way.server_timing {
         headers::time(response.headers_mut(), held, shared.clock.now().since(came));
     }
-    Some(trail.answered(shared.clock, head.headers, response))
+    Some(trail.answered(shared.clock, &head.headers, response))
 }
 
 /// Makes the head fit for the program.
@@ -247,11 +247,7 @@ fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
         HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
     });
     let host = host.clone();
-    for_app(
-        &mut head.headers,
-        asked,
-        Origin { peer: client.peer.ip(), scheme: client.scheme, port: client.local.port(), host: &host },
-    );
+    for_app(&mut head.headers, asked, &client.origin, host);
     head.version = Version::HTTP_11;
 }
 
