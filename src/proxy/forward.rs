@@ -43,12 +43,13 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
     loop {
-        let admitted = desk.admit(shared, &mut visit, journey.sight());
+        let sight = journey.sight();
         let verdict = match journey.patience {
-            None => admitted.await,
+            None => desk.admit(shared, &mut visit, sight).await,
             Some(patience) => {
                 let left = patience.saturating_sub(shared.clock.now().since(journey.came));
-                match tokio::time::timeout(left, admitted).await {
+                // Most requests never get here: they should not carry the room for it.
+                match Box::pin(tokio::time::timeout(left, desk.admit(shared, &mut visit, sight))).await {
                     Ok(verdict) => verdict,
                     Err(_) => return Err(Unanswered::Refused(Refusal::Waits(waited_for(shared, desk)))),
                 }
@@ -79,14 +80,16 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         };
         let sent = match request(journey, &admission.instance, speech) {
             Some(request) => {
-                let sending = send(shared, &mut upstream, request, permit.map(|permit| (permit, released)));
+                let permit = permit.map(|permit| (permit, released));
                 if is_call {
+                    let parted = is_parted(&journey.upload, admission.instance.phase(), shared.limits.parting);
+                    let (sending, parted) = (Box::pin(send(shared, &mut upstream, request, permit)), Box::pin(parted));
                     tokio::select! {
                         sent = sending => sent,
-                        () = is_parted(&journey.upload, admission.instance.phase(), shared.limits.parting) => Sent::Parted,
+                        () = parted => Sent::Parted,
                     }
                 } else {
-                    sending.await
+                    send(shared, &mut upstream, request, permit).await
                 }
             }
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),

@@ -61,7 +61,8 @@ pub(super) async fn take(
     let came = shared.clock.now();
     let mut asked = rules.ask(&request, way.local);
     let entry = rules.enter(&request, client.peer.ip(), came);
-    let mut response = enter(shared, client, way, rules, entry, request).await?;
+    // Boxed, as what follows: a request should not carry the room for what most never need.
+    let mut response = Box::pin(enter(shared, client, way, rules, entry, request)).await?;
     let (coding, overruled) = rules.change_answer(&asked, &mut response);
     if let Some(overruled) = overruled {
         way.lane.warn(&shared.tell, || overruled, "leave it to one of them");
@@ -141,7 +142,8 @@ async fn along(
         (Target::Files(folder), _) => match below(request.uri(), &route.path) {
             Ok(below) => {
                 let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-                files::answer(folder, Wanted { method, uri, headers, below }).await.map_or_else(refused, Some)
+                let answer = files::answer(folder, Wanted { method, uri, headers, below });
+                Box::pin(answer).await.map_or_else(refused, Some)
             }
             Err(refusal) => refused(refusal),
         },
