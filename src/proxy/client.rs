@@ -12,9 +12,11 @@ use tokio::{net::TcpStream, sync::OnceCell};
 
 use super::{
     headers::Origin,
+    host::Reach,
     lookout::Nth,
     peers::Peers,
     speech::{Scheme, Speech},
+    tls::Shown,
     wire::hung_up,
 };
 
@@ -27,6 +29,10 @@ pub(super) struct Client {
     pub(super) local: SocketAddr,
     /// Its end.
     pub(super) peer: SocketAddr,
+    /// From how far our end can be reached.
+    pub(super) reach: Reach,
+    /// Who it has shown to be.
+    pub(super) shown: Option<Shown>,
     /// Which HTTP it speaks, and how.
     pub(super) speech: Speech,
     pub(super) scheme: Scheme,
@@ -50,14 +56,16 @@ impl Client {
     /// Of an accepted connection.
     pub(super) fn new(
         stream: Arc<TcpStream>,
-        local: SocketAddr,
-        peer: SocketAddr,
+        (local, peer, reach): (SocketAddr, SocketAddr, Reach),
         (speech, scheme): (Speech, Scheme),
+        shown: Option<Shown>,
     ) -> Client {
         Client {
             stream: Some(stream),
             local,
             peer,
+            reach,
+            shown,
             speech,
             scheme,
             origin: Origin::new(peer.ip(), scheme, local.port()),
@@ -74,6 +82,8 @@ impl Client {
             stream: None,
             local: none,
             peer: none,
+            reach: Reach::Loopback,
+            shown: None,
             speech: Speech::Http1,
             scheme: Scheme::Http,
             origin: Origin::new(none.ip(), Scheme::Http, none.port()),

@@ -10,14 +10,18 @@ mod support;
 mod traffic;
 mod tricks;
 
+mod attach;
 mod cli;
 mod config;
 mod detected;
+mod doors;
 mod files;
 mod go;
 mod graph;
+mod guide;
 mod health;
 mod hello;
+mod init;
 mod leaving;
 mod loop_;
 mod mishaps;
@@ -30,6 +34,14 @@ mod routes;
 mod saves;
 mod steer;
 mod swaps;
+
+/// Not a test of its own: takes the terminal as devloop does, and panics on another thread (see `pane.rs`).
+#[test]
+fn the_pane_that_panics() {
+    if std::env::var_os(pane::PANICS).is_some() {
+        pane::panic_in_a_pane();
+    }
+}
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]

@@ -20,10 +20,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Method, Uri};
-
 pub(super) use self::{
-    record::Record,
+    record::{Record, To, What},
     seen::Seen,
     trail::{Tap, Trail},
 };
@@ -63,7 +61,7 @@ impl Records {
         self: &Arc<Records>,
         rule: Recording,
         now: Time,
-        what: (&Arc<str>, &Method, &Uri),
+        what: What<'_>,
         replays: Option<u64>,
     ) -> Trail {
         if rule.keep == 0 {

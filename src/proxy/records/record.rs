@@ -18,8 +18,10 @@ use crate::model::{Revision, RunId, Time};
 pub(in crate::proxy) struct Record {
     /// From 1, in the order in which they came.
     pub(in crate::proxy) number: u64,
-    /// Whose gate it came to.
-    pub(in crate::proxy) service: Arc<str>,
+    /// Whose gate it came to; none: devloop answered it before any gate.
+    pub(in crate::proxy) service: Option<Arc<str>>,
+    /// Where its route leads; none: there is no route for it.
+    pub(super) route: Option<String>,
     pub(super) method: Method,
     /// A copy of its own, as heads are.
     pub(super) target: Box<str>,
@@ -33,7 +35,25 @@ pub(in crate::proxy) struct Record {
     again: Mutex<Option<AbortHandle>>,
 }
 
-/// How far it has come. Waiting => Working => Answering => (Done | BrokenOff).
+/// What a record begins with.
+pub(in crate::proxy) struct What<'a> {
+    pub(in crate::proxy) to: To<'a>,
+    pub(in crate::proxy) method: &'a Method,
+    pub(in crate::proxy) target: &'a Uri,
+}
+
+/// Who answers a request.
+pub(in crate::proxy) enum To<'a> {
+    /// The program behind this service's gate, or devloop in its place.
+    Gate(&'a Arc<str>),
+    /// devloop, whatever is behind any gate.
+    Devloop {
+        /// Where its route leads, in words; none: there is none.
+        route: Option<String>,
+    },
+}
+
+/// How far it has come. Waiting => Working => (Answering | Open) => (Done | BrokenOff).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::proxy) enum Stage {
     /// At the gate.
@@ -43,6 +63,8 @@ pub(in crate::proxy) enum Stage {
     Working,
     /// The head of the answer has passed.
     Answering,
+    /// It has become a tunnel.
+    Open,
     /// It has been answered completely.
     Done,
     /// It has not; why.
@@ -69,6 +91,10 @@ pub(in crate::proxy) struct Progress {
     /// The request's head as the program got it.
     pub(super) asked: Head,
     pub(super) answered: Head,
+    /// The status of a WebSocket's Close.
+    pub(super) close: Option<u16>,
+    /// Bytes of the client that went through a tunnel.
+    pub(super) tunnelled: Option<u64>,
     pub(super) asked_body: Kept,
     pub(super) answered_body: Kept,
 }
@@ -97,15 +123,16 @@ impl Kept {
 }
 
 impl Record {
-    pub(super) fn new(
-        number: u64,
-        came: Time,
-        (service, method, target): (&Arc<str>, &Method, &Uri),
-        replays: Option<u64>,
-    ) -> Record {
+    pub(super) fn new(number: u64, came: Time, what: What<'_>, replays: Option<u64>) -> Record {
+        let What { to, method, target } = what;
+        let (service, route) = match to {
+            To::Gate(service) => (Some(Arc::clone(service)), None),
+            To::Devloop { route } => (None, route),
+        };
         Record {
             number,
-            service: Arc::clone(service),
+            service,
+            route,
             method: method.clone(),
             target: written(target),
             came,
