@@ -1,6 +1,7 @@
 //! How quickly a program can write that devloop shows: `BENCH_LINES` (1,000,000) lines of 100 bytes, through `devloop up
 //! --plain` and through the pane on a terminal, against a bare pipe into `cat` and a bare terminal. `BENCH_ROUNDS` (5), and
-//! everybody has a turn in each.
+//! everybody has a turn in each. A line that is cut in two by a late write is shown before its rest comes, so there can be
+//! some more lines than were written.
 
 use std::{
     io::{BufRead, BufReader},

@@ -114,6 +114,7 @@ pub enum Ending {
 
 /// Runs a plan until it is over. Returns when nothing that it started is left.
 pub fn up(options: Options) -> Ending {
+    sys::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

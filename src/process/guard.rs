@@ -36,7 +36,7 @@ use super::{
     vigil::{Lifeline, Vigil},
     wire::{Order, Stage, Start, Word},
 };
-use crate::model::Exit;
+use crate::{model::Exit, sys::lower_open_files};
 
 /// The hidden first argument. After it: a name for `ps`, and the number of a listening socket to be handed on, if any.
 pub(super) const MARK: &str = "--guard-of";
@@ -176,6 +176,9 @@ fn become_program(start: &Start, files: Files) -> (Stage, Errno) {
     }
     if let Err(error) = chdir(&start.cwd) {
         return (Stage::Folder, error);
+    }
+    if let Some(limit) = start.open_files {
+        lower_open_files(limit);
     }
     let mut env = start.env.clone();
     if files.listen.is_some() {

@@ -16,7 +16,7 @@ use super::{
     spawn::{Line, Spawned},
     wire::{Order, Start},
 };
-use crate::{model::RunId, plan::Resolved};
+use crate::{model::RunId, plan::Resolved, sys};
 
 /// A program about to be started.
 pub(super) struct Opening<'a> {
@@ -62,6 +62,7 @@ impl Opening<'_> {
             kind: self.kind,
             signal: ending.signal,
             grace: ending.grace,
+            open_files: sys::open_files_before(),
         };
         line.order(&Order::Start(Box::new(start))).await;
         Ok(Opened { line, reader, env: self.env })

@@ -37,6 +37,8 @@ pub(super) struct Start {
     pub(super) kind: Kind,
     pub(super) signal: i32,
     pub(super) grace: Duration,
+    /// How many files it may have open; none: as many as the guard.
+    pub(super) open_files: Option<u64>,
 }
 
 /// Guard to devloop.
@@ -200,7 +202,7 @@ impl Writer {
         }
         self.number(u64::from(start.terminal == Terminal::Pty)).window(start.window);
         self.number(u64::from(start.kind == Kind::Service)).signed(start.signal);
-        self.number(u64::try_from(start.grace.as_millis()).unwrap_or(u64::MAX))
+        self.number(u64::try_from(start.grace.as_millis()).unwrap_or(u64::MAX)).number(start.open_files.unwrap_or(0))
     }
 }
 
@@ -250,6 +252,7 @@ impl Reader<'_> {
             kind: if self.number()? == 0 { Kind::Step } else { Kind::Service },
             signal: self.signed()?,
             grace: Duration::from_millis(self.number()?),
+            open_files: Some(self.number()?).filter(|limit| *limit > 0),
         })
     }
 }
@@ -269,6 +272,7 @@ mod tests {
             kind: Kind::Service,
             signal: 15,
             grace: Duration::from_secs(5),
+            open_files: Some(1024),
         }))
     }
 

@@ -75,11 +75,17 @@ pub(super) async fn way(shared: &Shared, admission: &Admission, speech: Speech, 
     let slots = Arc::clone(&instance.slots);
     let slot = match Arc::clone(&slots).try_acquire_owned() {
         Ok(slot) => Some(slot),
-        Err(_) => tokio::select! {
-            slot = slots.acquire_owned() => slot.ok(),
-            () = draining(instance.phase()) => return Way::Draining,
-            () = tokio::time::sleep(shared.limits.upstream_wait) => None,
-        },
+        Err(_) => {
+            let waiting = async {
+                tokio::select! {
+                    slot = slots.acquire_owned() => Some(slot.ok()),
+                    () = draining(instance.phase()) => None,
+                    () = tokio::time::sleep(shared.limits.upstream_wait) => Some(None),
+                }
+            };
+            let Some(slot) = Box::pin(waiting).await else { return Way::Draining };
+            slot
+        }
     };
     if reuse == Reuse::Allowed
         && let Some(upstream) = instance.pool.take()

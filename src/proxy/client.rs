@@ -11,6 +11,7 @@ use std::{
 use tokio::{net::TcpStream, sync::OnceCell};
 
 use super::{
+    headers::Origin,
     host::Reach,
     lookout::Nth,
     peers::Peers,
@@ -35,6 +36,8 @@ pub(super) struct Client {
     /// Which HTTP it speaks, and how.
     pub(super) speech: Speech,
     pub(super) scheme: Scheme,
+    /// What programs are told of it.
+    pub(super) origin: Origin,
     pid: OnceCell<Option<u32>>,
     http_10: AtomicBool,
     has_asked: AtomicBool,
@@ -65,6 +68,7 @@ impl Client {
             shown,
             speech,
             scheme,
+            origin: Origin::new(peer.ip(), scheme, local.port()),
             pid: OnceCell::new(),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
@@ -82,6 +86,7 @@ impl Client {
             shown: None,
             speech: Speech::Http1,
             scheme: Scheme::Http,
+            origin: Origin::new(none.ip(), Scheme::Http, none.port()),
             pid: OnceCell::new_with(Some(None)),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),

@@ -188,7 +188,8 @@ async fn answer(
     }
     if request.uri().path() == CONSOLE {
         let (head, body) = request.into_parts();
-        let taken = take_console(&shared, &head.method, &head.uri, &head.headers, body).await;
+        // Boxed: other requests should not carry the room for it.
+        let taken = Box::pin(take_console(&shared, &head.method, &head.uri, &head.headers, body)).await;
         return own_answer(match taken {
             Ok(response) => Some(response),
             Err(refusal) => refuse(&shared, &refusal, &head.headers, None),

@@ -21,10 +21,7 @@ use super::{
     shared::Shared,
     speech::to_app,
 };
-use crate::{
-    core::gate::Gate,
-    model::{Revision, RunId},
-};
+use crate::core::gate::Gate;
 
 /// A call that waited less than this keeps its `grpc-timeout` to the byte.
 const A_MOMENT: Duration = Duration::from_millis(1);
@@ -52,12 +49,13 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
     loop {
-        let admitted = desk.admit(shared, &mut visit, journey.sight());
+        let sight = journey.sight();
         let verdict = match journey.patience {
-            None => admitted.await,
+            None => desk.admit(shared, &mut visit, sight).await,
             Some(patience) => {
                 let left = patience.saturating_sub(shared.clock.now().since(journey.came));
-                match tokio::time::timeout(left, admitted).await {
+                // Most requests never get here: they should not carry the room for it.
+                match Box::pin(tokio::time::timeout(left, desk.admit(shared, &mut visit, sight))).await {
                     Ok(verdict) => verdict,
                     Err(_) => return Err(Unanswered::Refused(Refusal::Waits(waited_for(shared, desk)))),
                 }
@@ -75,7 +73,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
             let (name, left) = shorter(deadline.saturating_sub(released.since(journey.came)));
             journey.head.headers.insert(name, left);
         }
-        journey.trail.let_in(released, run, || revision(shared, desk, run), admission.stale.as_ref());
+        journey.trail.let_in(released, run, admission.revision, admission.stale.as_ref());
         if let Some(permit) = &permit {
             visit.keep_place(permit);
         }
@@ -92,14 +90,16 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         };
         let sent = match request(journey, &admission.instance, speech) {
             Some(request) => {
-                let sending = send(shared, &mut upstream, request, permit.map(|permit| (permit, released)));
+                let permit = permit.map(|permit| (permit, released));
                 if is_call {
+                    let parted = is_parted(&journey.upload, admission.instance.phase(), shared.limits.parting);
+                    let (sending, parted) = (Box::pin(send(shared, &mut upstream, request, permit)), Box::pin(parted));
                     tokio::select! {
                         sent = sending => sent,
-                        () = is_parted(&journey.upload, admission.instance.phase(), shared.limits.parting) => Sent::Parted,
+                        () = parted => Sent::Parted,
                     }
                 } else {
-                    sending.await
+                    send(shared, &mut upstream, request, permit).await
                 }
             }
             None => Sent::Unanswered("its body was too large to be kept".to_owned()),
@@ -138,14 +138,6 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
             Sent::Unanswered(why) => return Err(Unanswered::Refused(Refusal::Died(cannot_repeat(journey, &why)))),
         }
         reuse = Reuse::Fresh;
-    }
-}
-
-/// What this instance was made from, as the gate says.
-fn revision(shared: &Shared, desk: &Desk, wanted: RunId) -> Option<Revision> {
-    match shared.gates.borrow().of(&desk.name) {
-        Some(Gate::Open { run, revision, .. }) if *run == wanted => Some(*revision),
-        _ => None,
     }
 }
 

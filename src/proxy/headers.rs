@@ -35,17 +35,19 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// Where a request came in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
-    /// The client.
-    pub(super) peer: IpAddr,
-    /// How it spoke.
-    pub(super) scheme: Scheme,
-    /// The port it connected to.
-    pub(super) port: u16,
-    /// Host as the client named it, with its port.
-    pub(super) host: &'a HeaderValue,
+/// Where the requests of a connection come from, as the program is told: written once for all of them.
+#[derive(Debug)]
+pub(super) struct Origin {
+    peer: HeaderValue,
+    scheme: Scheme,
+    port: HeaderValue,
+}
+
+impl Origin {
+    /// The client's address, how it speaks, and the port it has connected to.
+    pub(super) fn new(peer: IpAddr, scheme: Scheme, port: u16) -> Origin {
+        Origin { peer: text(&peer.to_canonical().to_string()), scheme, port: HeaderValue::from(port) }
+    }
 }
 
 /// What a request asks for beside its target.
@@ -124,8 +126,8 @@ pub(super) fn hops(headers: &HeaderMap) -> u32 {
     seen.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Makes the head of a request fit for the program.
-pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: Origin<'_>) {
+/// Makes the head of a request fit for the program. `host`: as the client named it, with its port.
+pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: &Origin, host: HeaderValue) {
     let chunked = headers.contains_key(header::TRANSFER_ENCODING);
     let trailers = names(headers, header::TE).any(|name| name.eq_ignore_ascii_case(b"trailers"));
     let hops = hops(headers) + 1;
@@ -144,11 +146,11 @@ pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: Origin
         Upgrade::WebSocket => allow_upgrade(headers, HeaderValue::from_static("websocket")),
         Upgrade::Other(protocol) => allow_upgrade(headers, protocol.clone()),
     }
-    headers.insert(FORWARDED_FOR, text(&origin.peer.to_canonical().to_string()));
+    headers.insert(FORWARDED_FOR, origin.peer.clone());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(origin.scheme.name()));
-    headers.insert(FORWARDED_HOST, origin.host.clone());
-    headers.insert(FORWARDED_PORT, HeaderValue::from(origin.port));
-    headers.insert(HOPS, HeaderValue::from(hops));
+    headers.insert(FORWARDED_HOST, host);
+    headers.insert(FORWARDED_PORT, origin.port.clone());
+    headers.insert(HOPS, if hops == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(hops) });
 }
 
 /// Makes the head of an answer fit for the client. `local`: how the client named the host.
@@ -327,11 +329,7 @@ mod tests {
         let mut headers = map(fields);
         let asked = upgrade(&headers);
         let host = HeaderValue::from_static("localhost:3000");
-        for_app(
-            &mut headers,
-            &asked,
-            Origin { peer: [127, 0, 0, 1].into(), scheme: Scheme::Http, port: 3000, host: &host },
-        );
+        for_app(&mut headers, &asked, &Origin::new([127, 0, 0, 1].into(), Scheme::Http, 3000), host);
         headers
     }
 

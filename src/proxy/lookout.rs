@@ -46,6 +46,11 @@ impl Lookout {
         if self.is_young(now, age) {
             return;
         }
+        // Most requests never get here: they should not carry the room for it.
+        Box::pin(self.look_anew(look, clock, now, age)).await;
+    }
+
+    async fn look_anew(&self, look: &Look, clock: impl Fn() -> Time, now: Time, age: Duration) {
         let _turn = self.turn.lock().await;
         if self.is_young(now, age) {
             return;

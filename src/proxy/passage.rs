@@ -22,7 +22,7 @@ use super::{
     events::key,
     files::{self, Wanted},
     forward::{Unanswered, forward},
-    headers::{self, Local, Origin, REASON, Upgrade, for_app, origin_form},
+    headers::{self, Local, REASON, Upgrade, for_app, origin_form},
     journey::{Journey, Naming},
     outgoing::{self, Outgoing},
     records::{Seen, To, What},
@@ -64,7 +64,8 @@ pub(super) async fn take(
     let came = shared.clock.now();
     let mut asked = rules.ask(&request, way.local);
     let entry = rules.enter(&request, client.peer.ip(), came);
-    let mut response = enter(shared, client, way, rules, (entry, came), request).await?;
+    // Boxed, as what follows: a request should not carry the room for what most never need.
+    let mut response = Box::pin(enter(shared, client, way, rules, (entry, came), request)).await?;
     let (coding, overruled) = rules.change_answer(&asked, &mut response);
     if let Some(overruled) = overruled {
         way.lane.warn(&shared.tell, || overruled, "leave it to one of them");
@@ -127,7 +128,7 @@ pub(super) fn remember(
         method: request.method(),
         target: target.as_ref().unwrap_or(request.uri()),
     };
-    let (trail, head) = (shared.records.begin(rule, came, what, None), request.headers().clone());
+    let (trail, head) = (shared.records.begin(rule, came, what, None), request.headers());
     match answer {
         Some(response) => Some(trail.answered(shared.clock, head, response)),
         None => {
@@ -182,7 +183,8 @@ async fn along(
         (Target::Files(folder), _) => match below(request.uri(), &route.path) {
             Ok(below) => {
                 let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-                files::answer(folder, Wanted { method, uri, headers, below }).await.map_or_else(refused, Some)
+                let answer = files::answer(folder, Wanted { method, uri, headers, below });
+                Box::pin(answer).await.map_or_else(refused, Some)
             }
             Err(refusal) => refused(refusal),
         },
@@ -257,7 +259,7 @@ async fn pass(
     };
     let Journey { head, held, trail, .. } = journey;
     let Some(mut response) = arrival else {
-        trail.unanswered(shared.clock, head.headers);
+        trail.unanswered(shared.clock, &head.headers);
         return None;
     };
     if !rules.is_some_and(Ruleset::shares)
@@ -276,7 +278,7 @@ async fn pass(
     if way.server_timing {
         headers::time(response.headers_mut(), held, shared.clock.now().since(came));
     }
-    Some(trail.answered(shared.clock, head.headers, response))
+    Some(trail.answered(shared.clock, &head.headers, response))
 }
 
 /// Makes the head fit for the program.
@@ -289,11 +291,7 @@ fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
         HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
     });
     let host = host.clone();
-    for_app(
-        &mut head.headers,
-        asked,
-        Origin { peer: client.peer.ip(), scheme: client.scheme, port: client.local.port(), host: &host },
-    );
+    for_app(&mut head.headers, asked, &client.origin, host);
     if let Some(shown) = &client.shown {
         shown.tell(&mut head.headers);
     }

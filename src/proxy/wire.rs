@@ -57,6 +57,18 @@ pub(super) async fn hung_up(stream: &TcpStream) {
     }
 }
 
+/// Reads what there is. Less than there is room for means that nothing is left, so the socket counts as empty until the OS
+/// says otherwise: asking it once more only to hear so would be a system call for every request.
+fn read(stream: &TcpStream, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+    let mut count = 0;
+    let result = stream.try_io(Interest::READABLE, || {
+        let room = buf.remaining();
+        count = stream.try_read_buf(buf)?;
+        if 0 < count && count < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    if count > 0 { Ok(()) } else { result }
+}
+
 impl AsyncRead for ClientIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
@@ -66,9 +78,9 @@ impl AsyncRead for ClientIo {
         }
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buf) {
+            match read(&self.stream, buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result.map(drop)),
+                result => return Poll::Ready(result),
             }
         }
     }

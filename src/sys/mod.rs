@@ -6,6 +6,7 @@ mod clock;
 mod diag;
 mod environment;
 mod inotify;
+mod open_files;
 mod processes;
 mod sockets;
 
@@ -13,6 +14,7 @@ pub use self::{
     clock::{Clock, unix_time},
     environment::environment,
     inotify::{Inotify, inotify},
+    open_files::{lower_open_files, open_files_before, raise_open_files},
     processes::{
         all_processes, command_line, descendants, is_zombie, open_for_writing, parent, resident_memory, started_at,
         variable_of,

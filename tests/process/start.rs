@@ -6,7 +6,9 @@ use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},
     process::{GuardBinary, Kind, Launch, Notice, Programs, Setup, Terminal},
+    sys,
 };
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 #[tokio::test]
 async fn exit_codes_and_signals_are_told_exactly() {
@@ -25,6 +27,21 @@ async fn exit_codes_and_signals_are_told_exactly() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_program_may_open_as_many_files_as_devloop_might_when_it_was_started() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    // Enough for the tests beside this one.
+    let before = 4000.min(hard);
+    setrlimit(Resource::RLIMIT_NOFILE, before, hard).unwrap();
+    sys::raise_open_files();
+    let (raised, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(raised > before || raised == hard, "{raised} of {hard}");
+    let mut world = World::new();
+    let run = world.step("ulimit -n");
+    world.ended(run).await;
+    assert_eq!(world.said.texts(), [before.to_string()]);
 }
 
 #[cfg(target_os = "linux")]

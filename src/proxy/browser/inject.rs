@@ -25,8 +25,21 @@ pub(in super::super) const CLIENT: &str = "/.devloop/client.js";
 const FOLDER: &str = "/.devloop/";
 
 /// Fields by which libraries say that they fetch a piece for a page that is there already.
-const PIECES: [&str; 5] = ["hx-request", "turbo-frame", "x-requested-with", "x-up-version", "datastar-request"];
-const SEC_FETCH: [&str; 4] = ["sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site", "sec-fetch-user"];
+const PIECES: [HeaderName; 5] = [
+    HeaderName::from_static("hx-request"),
+    HeaderName::from_static("turbo-frame"),
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("x-up-version"),
+    HeaderName::from_static("datastar-request"),
+];
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH: [HeaderName; 4] = [
+    SEC_FETCH_MODE,
+    SEC_FETCH_DEST,
+    HeaderName::from_static("sec-fetch-site"),
+    HeaderName::from_static("sec-fetch-user"),
+];
 /// What speaks of bytes that are not the same any more.
 const OF_OTHER_BYTES: [HeaderName; 8] = [
     header::CONTENT_LENGTH,
@@ -78,14 +91,14 @@ impl Asks {
         if *method != Method::GET || headers.contains_key(header::RANGE) {
             return Asks::Other;
         }
-        if SEC_FETCH.iter().any(|name| headers.contains_key(*name)) {
-            return match headers.get("sec-fetch-mode") {
+        if SEC_FETCH.iter().any(|name| headers.contains_key(name)) {
+            return match headers.get(SEC_FETCH_MODE) {
                 Some(mode) if mode == "navigate" => Asks::Page(Certainty::Page),
                 _ => Asks::Other,
             };
         }
-        let is_piece = PIECES.iter().any(|name| headers.contains_key(*name));
-        if accepts(headers, "text/html") && !is_piece { Asks::Page(Certainty::Perhaps) } else { Asks::Other }
+        let is_piece = || PIECES.iter().any(|name| headers.contains_key(name));
+        if accepts(headers, "text/html") && !is_piece() { Asks::Page(Certainty::Perhaps) } else { Asks::Other }
     }
 
     /// Asks the program for the page as it is, and for all of it.
@@ -102,10 +115,11 @@ impl Asks {
 /// Whether a person looks at an empty window until this is answered: another page may stand in for it meanwhile. Not where
 /// it goes through a service worker, which may keep it, and not where the browser only looks ahead.
 pub(in super::super) fn is_watched(method: &Method, headers: &HeaderMap) -> bool {
-    let says = |name: &str, known: &[&str]| headers.get(name).is_some_and(|value| known.iter().any(|one| value == one));
+    let says =
+        |name: HeaderName, known: &[&str]| headers.get(name).is_some_and(|value| known.iter().any(|one| value == one));
     *method == Method::GET
-        && says("sec-fetch-mode", &["navigate"])
-        && says("sec-fetch-dest", &["document", "iframe", "frame"])
+        && says(SEC_FETCH_MODE, &["navigate"])
+        && says(SEC_FETCH_DEST, &["document", "iframe", "frame"])
         && accepts(headers, "text/html")
         && !headers.contains_key(header::RANGE)
         && !headers.contains_key("sec-purpose")
@@ -307,7 +321,9 @@ mod tests {
         assert_eq!(asks(&[("accept", "*/*")]), Asks::Other);
         assert_eq!(asks(&[]), Asks::Other);
         for piece in PIECES {
-            assert_eq!(asks(&[("accept", "text/html"), (piece, "true")]), Asks::Other, "{piece}");
+            let mut headers = map(&[("accept", "text/html")]);
+            headers.insert(piece.clone(), HeaderValue::from_static("true"));
+            assert_eq!(Asks::of(&Method::GET, &headers), Asks::Other, "{piece}");
         }
     }
 

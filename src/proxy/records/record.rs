@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use hyper::{HeaderMap, Method, StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri};
 use tokio::task::AbortHandle;
 
+use super::head::Head;
 use crate::model::{Revision, RunId, Time};
 
 /// One request.
@@ -22,7 +23,8 @@ pub(in crate::proxy) struct Record {
     /// Where its route leads; none: there is no route for it.
     pub(super) route: Option<String>,
     pub(super) method: Method,
-    pub(super) target: Uri,
+    /// A copy of its own, as heads are.
+    pub(super) target: Box<str>,
     pub(super) came: Time,
     /// The record that it repeats.
     pub(super) replays: Option<u64>,
@@ -87,8 +89,8 @@ pub(in crate::proxy) struct Progress {
     pub(super) stale: Option<Arc<str>>,
     pub(in crate::proxy) status: Option<StatusCode>,
     /// The request's head as the program got it.
-    pub(super) asked: HeaderMap,
-    pub(super) answered: HeaderMap,
+    pub(super) asked: Head,
+    pub(super) answered: Head,
     /// The status of a WebSocket's Close.
     pub(super) close: Option<u16>,
     /// Bytes of the client that went through a tunnel.
@@ -132,7 +134,7 @@ impl Record {
             service,
             route,
             method: method.clone(),
-            target: target.clone(),
+            target: written(target),
             came,
             replays,
             version: AtomicU64::new(0),
@@ -169,9 +171,7 @@ impl Record {
 
     fn bytes(&self) -> usize {
         let progress = self.progress();
-        let heads = [&progress.asked, &progress.answered];
-        let fields = heads.iter().flat_map(|head| head.iter());
-        let heads: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        let heads = self.target.len() + progress.asked.weight() + progress.answered.weight();
         heads + progress.asked_body.start.len() + progress.answered_body.start.len()
     }
 
@@ -182,5 +182,12 @@ impl Record {
     /// Whether it is sent again after every swap.
     pub(super) fn is_armed(&self) -> bool {
         self.again().as_ref().is_some_and(|task| !task.is_finished())
+    }
+}
+
+fn written(target: &Uri) -> Box<str> {
+    match target.path_and_query() {
+        Some(path) if target.scheme().is_none() && target.authority().is_none() => path.as_str().into(),
+        _ => target.to_string().into(),
     }
 }

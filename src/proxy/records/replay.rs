@@ -198,11 +198,11 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
         }
     };
     let Some(response) = response else {
-        journey.trail.unanswered(shared.clock, asked);
+        journey.trail.unanswered(shared.clock, &asked);
         return Outcome::Bad;
     };
     let status = response.status();
-    let mut body = journey.trail.answered(shared.clock, asked, response).into_body();
+    let mut body = journey.trail.answered(shared.clock, &asked, response).into_body();
     let reading = read(&mut body);
     _ = tokio::time::timeout(PATIENCE, reading).await;
     if status.as_u16() < 400 { Outcome::Good } else { Outcome::Bad }
@@ -212,8 +212,9 @@ fn of(record: &Record) -> (hyper::http::request::Parts, Bytes) {
     let (mut head, ()) = Request::new(()).into_parts();
     let progress = record.progress();
     head.method = record.method.clone();
-    head.uri = record.target.clone();
-    head.headers.clone_from(&progress.asked);
+    // It was one.
+    head.uri = record.target.parse().unwrap_or_default();
+    head.headers = progress.asked.to_map();
     (head, Bytes::from(progress.asked_body.start.clone()))
 }
 

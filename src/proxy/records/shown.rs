@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use hyper::{
-    HeaderMap,
-    header::{self, HeaderValue},
-};
+use hyper::header::{self, HeaderName};
 use serde_json::{Value, json};
 
 use super::{
     Records,
+    head::Head,
     record::{Kept, Progress, Record, Stage},
 };
 use crate::proxy::headers::REASON;
@@ -18,14 +16,14 @@ use crate::proxy::headers::REASON;
 pub(in crate::proxy) fn row(records: &Records, record: &Record) -> Value {
     let progress = record.progress();
     let (state, why) = state(&progress.stage);
-    let text = |head: &HeaderMap, name: header::HeaderName| head.get(name).map(of_value);
+    let text = |head: &Head, name: HeaderName| head.get(&name).map(of_value);
     json!({
         "number": record.number,
         "time": millis(records.zero + record.came.since_start()).round(),
         "service": record.service.as_deref(),
         "route": record.route,
         "method": record.method.as_str(),
-        "target": record.target.to_string(),
+        "target": &*record.target,
         "state": state,
         "why": why,
         "status": progress.status.map(|status| status.as_u16()),
@@ -75,7 +73,7 @@ fn can_be_sent_again(progress: &Progress) -> Option<&'static str> {
         Stage::Waiting | Stage::Working => Some("it is still on its way"),
         Stage::Answering if !progress.asked_body.is_whole() => Some("it is still on its way"),
         _ if progress.asked.is_empty() => Some("the client left before its head was kept"),
-        _ if progress.asked.contains_key(header::UPGRADE) => Some("it became another protocol"),
+        _ if progress.asked.get(&header::UPGRADE).is_some() => Some("it became another protocol"),
         _ if !progress.asked_body.is_whole() => {
             Some("its body was not kept: set `record_bodies = true` in `[proxy]`; bodies above 64 KiB never are")
         }
@@ -98,14 +96,12 @@ fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
-fn head(head: &HeaderMap) -> Value {
-    let field =
-        |(name, value): (&header::HeaderName, &HeaderValue)| json!([name.as_str(), shown(name.as_str(), value)]);
-    head.iter().map(field).collect()
+fn head(head: &Head) -> Value {
+    head.fields().map(|(name, value)| json!([name, shown(name, value)])).collect()
 }
 
 /// A value as it may be shown.
-fn shown(name: &str, value: &HeaderValue) -> String {
+fn shown(name: &str, value: &[u8]) -> String {
     let text = of_value(value);
     match name {
         "cookie" => text.split(';').map(named).collect::<Vec<_>>().join("; "),
@@ -137,16 +133,16 @@ fn hidden(secret: &str) -> String {
     format!("({} bytes, not shown)", secret.len())
 }
 
-fn of_value(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
+fn of_value(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 /// Text where it is text; none where nothing of it was kept.
-fn body(kept: &Kept, head: &HeaderMap) -> Value {
+fn body(kept: &Kept, head: &Head) -> Value {
     if kept.start.is_empty() {
         return json!({ "bytes": kept.bytes, "kept": 0 });
     }
-    let packed = head.contains_key(header::CONTENT_ENCODING);
+    let packed = head.get(&header::CONTENT_ENCODING).is_some();
     let text = match std::str::from_utf8(&kept.start) {
         _ if packed => None,
         Ok(text) => Some(text),

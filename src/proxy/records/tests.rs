@@ -3,7 +3,11 @@
 use hyper::{HeaderMap, Method, Response, Uri, header::HeaderValue};
 
 use super::{shown::detail, *};
-use crate::{model::RunId, proxy::download::Answer, sys::Clock};
+use crate::{
+    model::{Revision, RunId},
+    proxy::download::Answer,
+    sys::Clock,
+};
 
 const ALL: Recording = Recording { keep: 3, bodies: true };
 
@@ -21,7 +25,7 @@ fn answered(trail: Trail, asked: &[(&'static str, String)], answer: Answer) {
     for (name, value) in asked {
         head.append(*name, HeaderValue::from_str(value).unwrap());
     }
-    drop(trail.answered(Clock::start(), head, Response::new(answer)));
+    drop(trail.answered(Clock::start(), &head, Response::new(answer)));
 }
 
 fn records() -> Arc<Records> {
@@ -77,7 +81,7 @@ fn every_change_makes_a_record_newer_than_before() {
     let trail = begin(&records, ALL);
     let before = records.version();
     assert!(records.since(before).is_empty());
-    trail.let_in(Time::ZERO, RunId(7), || None, None);
+    trail.let_in(Time::ZERO, RunId(7), Revision(1), None);
     assert_eq!(records.since(before).len(), 1);
 }
 

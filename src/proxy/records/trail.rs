@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Records, Seen,
+    head::Head,
     record::{Kept, Progress, Record, Stage},
 };
 use crate::{
@@ -64,22 +65,15 @@ impl Trail {
     }
 
     /// The gate has let it in to this instance.
-    pub(in crate::proxy) fn let_in(
-        &self,
-        now: Time,
-        run: RunId,
-        revision: impl FnOnce() -> Option<Revision>,
-        stale: Option<&Arc<str>>,
-    ) {
+    pub(in crate::proxy) fn let_in(&self, now: Time, run: RunId, revision: Revision, stale: Option<&Arc<str>>) {
         let Some(way) = &self.0 else { return };
         let held = now.since(way.record.came);
-        let revision = revision();
         way.change(|progress| {
             progress.stage = Stage::Working;
             progress.held.get_or_insert(held);
             progress.attempts += 1;
             progress.run = Some(run);
-            progress.revision = revision;
+            progress.revision = Some(revision);
             progress.stale = stale.cloned();
         });
     }
@@ -95,7 +89,7 @@ impl Trail {
     pub(in crate::proxy) fn answered(
         mut self,
         clock: Clock,
-        asked: HeaderMap,
+        asked: &HeaderMap,
         response: Response<Answer>,
     ) -> Response<Seen> {
         let Some(mut way) = self.0.take() else { return response.map(Seen::unrecorded) };
@@ -105,8 +99,8 @@ impl Trail {
             progress.held.get_or_insert(first);
             progress.first = Some(first);
             progress.status = Some(response.status());
-            progress.asked = asked;
-            progress.answered = response.headers().clone();
+            progress.asked = Head::of(asked);
+            progress.answered = Head::of(response.headers());
         });
         let (tunnel, keep) = (way.tunnel.take(), way.keep);
         let end = End { way: Some(way), clock };
@@ -121,9 +115,9 @@ impl Trail {
     }
 
     /// It gets no answer.
-    pub(in crate::proxy) fn unanswered(mut self, clock: Clock, asked: HeaderMap) {
+    pub(in crate::proxy) fn unanswered(mut self, clock: Clock, asked: &HeaderMap) {
         let Some(way) = self.0.take() else { return };
-        way.change(|progress| progress.asked = asked);
+        way.change(|progress| progress.asked = Head::of(asked));
         End { way: Some(way), clock }.come(Stage::BrokenOff("no answer was sent"), Kept::default());
     }
 }
