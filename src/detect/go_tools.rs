@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     draft::{Table, Value},
     go::{Code, Program},
+    go_embed,
     patterns::pattern,
     reading::Doubt,
     tree::folder_of,
@@ -57,6 +58,7 @@ const NOT_BUILT_FROM: &[&str] = &[
 
 pub(super) fn steps(code: &Code, program: &Program) -> Generated {
     let mut generated = Generated::default();
+    go_embed::put(code, program, &mut generated);
     buf(code, &mut generated);
     sqlc(code, &mut generated);
     ent(code, program, &mut generated);
