@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A moment, counted from the start of devloop on a clock that never goes back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -51,12 +51,12 @@ impl fmt::Debug for Time {
 pub type FilePath = Arc<Path>;
 
 /// One process, of a step or a service. Never reused while devloop runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub u64);
 
 /// One settled batch of changes; only grows. Revision 1 is the start.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -88,7 +88,7 @@ pub struct Artifact {
 }
 
 /// How a process ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// It returned this exit code.
@@ -120,7 +120,7 @@ impl fmt::Display for Exit {
 }
 
 /// What the last words of a program that did not come up say about the reason.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clue {
     /// An address it wanted to listen on is taken.
@@ -130,9 +130,9 @@ pub enum Clue {
 }
 
 /// A place in a source file that a message is about.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Place {
-    /// As the program printed it.
+    /// As the program printed it; below the project's root, from there.
     pub file: String,
     /// From 1.
     pub line: u32,
@@ -144,14 +144,14 @@ pub struct Place {
 }
 
 /// A failure as people read it: on the terminal, on a page, in JSON.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// One line: what failed and how, such as "step `build` failed: exit code 1".
     pub title: String,
     /// The last lines of output, without escape sequences.
     pub output: Vec<String>,
     /// The same lines with their colours; empty if they have none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coloured: Vec<String>,
     /// The places in the output, first one first.
     pub places: Vec<Place>,
@@ -174,7 +174,7 @@ impl Report {
 }
 
 /// Which of its two streams a program wrote a line to. On a pty both are `Out`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Standard output.

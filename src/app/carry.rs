@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
-use super::{App, Happening, Leaving, Until, launch, lock, stamp};
+use super::{App, Happening, Leaving, Until, launch, lock, report, stamp};
 use crate::{
     core::{
         event::{BatchId, Effect, Event, Spawn},
@@ -308,15 +308,7 @@ impl App {
         tokio::task::spawn_blocking(move || {
             let event = match reload() {
                 Ok(plan) => Event::NewPlan(Arc::new(plan)),
-                Err(problems) => {
-                    let title = match problems.len() {
-                        1 => "dev.toml has a problem".to_owned(),
-                        count => format!("dev.toml has {count} problems"),
-                    };
-                    let text = crate::error::render(&problems, crate::error::Colour::Never);
-                    let output = text.lines().map(str::to_owned).collect();
-                    Event::BadPlan(Report { output, ..Report::new(title) })
-                }
+                Err(problems) => Event::BadPlan(report::of_plan(&problems)),
             };
             send(&inbox, event);
         });

@@ -2,9 +2,10 @@
 //! nothing itself, and it holds the core's only clock.
 //!
 //! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `audience`
-//! hears what is shown; `steer` does what the control socket asks for.
+//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `attach`
+//! runs that pane on another devloop; `audience` hears what is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
 
+mod attach;
 mod audience;
 mod begin;
 mod carry;
@@ -15,6 +16,7 @@ mod pane;
 mod report;
 mod show;
 mod steer;
+mod steering;
 
 use std::{
     collections::HashMap,
@@ -48,7 +50,10 @@ use crate::{
     watch::{self as files, Mailbox, Watcher},
 };
 
-pub use self::show::Picture;
+pub use self::{
+    attach::{Attach, Parting, attach},
+    show::Picture,
+};
 
 /// What `devloop up` was asked for.
 pub struct Options {
@@ -126,6 +131,9 @@ pub fn up(options: Options) -> Ending {
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending
 }
+
+/// So long the end waits for attached panes that read slowly.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What comes into the loop beside touched files and signals.
 enum Happening {
@@ -353,6 +361,7 @@ impl App {
                 process::stop_self();
                 self.programs.resume();
                 self.clock.forget(self.clock.now().since(before));
+                self.audience.resume(self.clock);
                 self.showing.resume(self.clock);
             }
         }
@@ -391,7 +400,9 @@ impl App {
         _ = self.store.save();
         self.log.close();
         // No new devloop may find our socket when we have let go of the project.
-        self.control = None;
+        if let Some(control) = self.control.take() {
+            control.end(LAST_WORDS).await;
+        }
         drop(self.showing);
         ending
     }

@@ -3,10 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use serde_json::json;
+use tokio::sync::watch;
 
-use super::{App, Ending, Happening, launch::Own};
+use super::{App, Ending, Happening, launch::Own, load::counts};
 use crate::{
-    control::{About, Ask, Done, Entry, Feeds, Refused, Render, Server, What, Wish},
+    control::{About, Ask, Done, Entry, Feeds, Refused, Render, Server, Stage, What, Wish},
     core::{
         event::{Earlier, Event},
         status::WatchingState,
@@ -27,10 +28,13 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             root: self.plan.root.clone(),
+            folders: super::show::folders(&self.plan),
             url,
+            window: self.plan.notify.window,
             logs: self.plan.root.join(FOLDER).join("log"),
         };
         let look = super::begin::looks(self.inbox.clone());
+        let (audience, proxy) = (self.audience.clone(), self.proxy.clone());
         let feeds = Feeds {
             status: self.status.subscribe(),
             chronicle: self.audience.chronicle(),
@@ -38,6 +42,10 @@ impl App {
             about: Arc::new(about),
             wish: Arc::new(move |wish| _ = inbox.send(Happening::Wish(wish))),
             look,
+            rings: audience.rings(),
+            now: Arc::new(move || audience.now()),
+            count: Arc::new(move || proxy.as_deref().map(counts).unwrap_or_default()),
+            stage: watch::Sender::new(Stage::Alive),
         };
         match Server::begin(&self.plan.root, &self.plan.name, &self.os_env, feeds) {
             Ok(server) => self.control = Some(server),
@@ -75,7 +83,7 @@ impl App {
             Ask::WhyFile { file } => Ok(self.why_file(&file)),
             Ask::Environment { service } => self.environment_of(service.as_deref()),
             // The room answers these itself.
-            Ask::Status | Ask::Wait(_) | Ask::Logs(_) | Ask::WhyRevision { .. } => {
+            Ask::Status | Ask::Wait(_) | Ask::Logs(_) | Ask::Attach(_) | Ask::WhyRevision { .. } => {
                 Err(Refused::new("this is not for the loop"))
             }
         }

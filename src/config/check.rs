@@ -172,7 +172,11 @@ fn hook(report: &mut Report, written: &written::Hook) -> Option<Arc<Hook>> {
 }
 
 fn notify(written: &written::Notify) -> Notify {
-    Notify { desktop: written.desktop.unwrap_or(false), bell: written.bell.unwrap_or(false) }
+    Notify {
+        desktop: written.desktop.unwrap_or(false),
+        bell: written.bell.unwrap_or(false),
+        window: written.window.unwrap_or_default(),
+    }
 }
 
 fn watch(report: &mut Report, written: &written::Watch) -> Watch {

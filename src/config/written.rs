@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
     Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port, Protocol,
-    RateLimit, Reload, Restart, Settle, Swap, Tool,
+    RateLimit, Reload, Restart, Settle, Swap, Tool, WindowSigns,
 };
 
 /// A value and the bytes of the file it was written in.
@@ -161,6 +161,7 @@ pub(super) struct Hook {
 pub(super) struct Notify {
     pub(super) desktop: Option<bool>,
     pub(super) bell: Option<bool>,
+    pub(super) window: Option<WindowSigns>,
 }
 
 /// `[[route]]`

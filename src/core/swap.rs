@@ -6,7 +6,7 @@ use super::{
     Core,
     adopt::is_same_service,
     event::{Effect, Program, Spawn, StopHow},
-    fact::{Fact, Times},
+    fact::{Fact, SwapHow, Times},
     fresh::millis,
     service::{Candidate, Drains, Instance, Leaving, MadeOf, Next, Purpose},
     settle::CAP,
@@ -236,7 +236,7 @@ impl Core {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);
         }
-        let swap = if service.is_exclusive() { "exclusive" } else { "overlap" };
+        let swap = if service.is_exclusive() { SwapHow::Exclusive } else { SwapHow::Overlap };
         self.out.push(Effect::Tell(Fact::Starting {
             revision: made.revision,
             run,

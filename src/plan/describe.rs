@@ -6,7 +6,10 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool};
+use super::{
+    Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool,
+    WindowSigns,
+};
 
 /// Every step and service in the order written, with what starts it, what it reads and writes, and the defaults that
 /// matter. Ends with a line end.
@@ -274,6 +277,11 @@ fn describe_hooks(text: &mut Text, plan: &Plan) {
     if !ways.is_empty() {
         text.blank();
         text.line(0, format!("notify by {}, of failures and when all is well again", ways.join(" and ")));
+    }
+    match plan.notify.window {
+        WindowSigns::Auto => {}
+        WindowSigns::Always => text.line(0, "title and progress in the terminal's window, whatever terminal it is"),
+        WindowSigns::Never => text.line(0, "no title and no progress in the terminal's window"),
     }
 }
 

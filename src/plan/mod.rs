@@ -22,7 +22,7 @@ pub use self::{
     command::{Command, Resolved, Vars},
     describe::{describe, time as show_time},
     globs::Globs,
-    hook::{Hook, Moment, Notify},
+    hook::{Hook, Moment, Notify, WindowSigns},
     middleware::{Cors, Fail, Field, HostHeader, Latency, Middleware, Origins, RateLimit},
     pattern::Pattern,
     route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},

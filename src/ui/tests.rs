@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use super::{Format, Printer, Reader, Stamp};
 use crate::{
-    core::fact::{Fact, Times},
+    core::fact::{Fact, SwapHow, Times},
     error::Colour,
     model::{Exit, Line, Place, Report, Revision, RunId, Stream, Time},
 };
@@ -39,6 +39,14 @@ fn times() -> Times {
         ready_ms: 85.0,
         swap_ms: 0.8,
         total_ms: 411.5,
+    }
+}
+
+#[test]
+fn what_is_told_as_json_is_read_again_as_it_was() {
+    for (fact, _) in samples() {
+        let text = super::json::fact(stamp(), &fact);
+        assert_eq!(serde_json::from_str::<Fact>(&text).expect("it can be read"), fact, "{text}");
     }
 }
 
@@ -100,7 +108,7 @@ fn samples() -> Vec<(Fact, &'static str)> {
                 revision,
                 run,
                 service: api.clone(),
-                swap: "overlap",
+                swap: SwapHow::Overlap,
                 why: "artifact of `build` changed".to_owned(),
             },
             "api starts for revision 5 (overlap): artifact of `build` changed",

@@ -10,6 +10,7 @@ mod support;
 mod traffic;
 mod tricks;
 
+mod attach;
 mod cli;
 mod config;
 mod detected;
@@ -32,6 +33,14 @@ mod routes;
 mod saves;
 mod steer;
 mod swaps;
+
+/// Not a test of its own: takes the terminal as devloop does, and panics on another thread (see `pane.rs`).
+#[test]
+fn the_pane_that_panics() {
+    if std::env::var_os(pane::PANICS).is_some() {
+        pane::panic_in_a_pane();
+    }
+}
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]
