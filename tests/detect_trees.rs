@@ -173,6 +173,16 @@ fn go_generators_come_before_the_build_in_an_order_that_builds() {
 }
 
 #[test]
+fn a_generator_that_a_folder_replaces_is_the_one_in_that_folder() {
+    let go_mod = "module github.com/a-h/templ/examples/counter\n\nrequire github.com/a-h/templ v0.2.0\n\nreplace github.com/a-h/templ => ../../\n";
+    reads(
+        &[("go.mod", go_mod), ("main.go", SERVER), ("page.templ", "")],
+        &[],
+        &["run = \"go run github.com/a-h/templ/cmd/templ generate\""],
+    );
+}
+
+#[test]
 fn a_generator_that_cannot_be_had_is_left_out_and_said() {
     let finding = reads(&[("go.mod", MOD), ("main.go", SERVER), ("sqlc.yaml", "version: 2\n")], &[], &["build"]);
     assert_eq!(finding.draft.of(detect::Kind::Step).count(), 1);

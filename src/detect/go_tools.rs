@@ -93,6 +93,11 @@ fn how_to_run(code: &Code, tool: &Tool) -> Option<String> {
     }
     let required = pattern(&format!(r"(?m)^\s*(?:require\s+)?{}\s+(v[\w.+-]+)", regex::escape(tool.module)));
     let version = required.captures(&code.go_mods)?;
+    // The version of one that is replaced is not what is built: its own examples replace a tool by the folder above.
+    let replaced = pattern(&format!(r"(?m)^\s*(?:replace\s+)?{}(?:\s+v\S+)?\s+=>\s+\.", regex::escape(tool.module)));
+    if replaced.is_match(&code.go_mods) {
+        return Some(format!("go run {}", tool.package));
+    }
     Some(format!("go run {}@{}", tool.package, &version[1]))
 }
 
