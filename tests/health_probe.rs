@@ -73,6 +73,7 @@ fn target(port: Option<u16>, leader: u32) -> Target {
         public_host: "localhost:3000".to_owned(),
         proxy_ports: Vec::new(),
         socket: Socket::Own,
+        tls: None,
         heard: None,
         notify: None,
         seen: Box::new(|_| {}),

@@ -8,16 +8,18 @@ use std::{
 
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
-use super::{App, Happening, Leaving, Until, launch, lock, report, stamp};
+use super::{App, Happening, Leaving, Until, launch, lock, report, stamp, tls};
 use crate::{
     core::{
         event::{BatchId, Effect, Event, Spawn},
         fact::Fact,
     },
+    error::Problem,
     health::{self, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, Report, RunId},
     plan::{Cache, Inputs, Pattern, Service, Step},
     process::Lease,
+    proxy::Speaks,
     store::{Keep, Store},
     toolchain::{self, Question},
     watch::Examined,
@@ -93,9 +95,7 @@ impl App {
             }
             Fact::Saved { .. } => self.lines.clear(),
             Fact::Assets { service, files, count } => {
-                if let Some(proxy) = &self.proxy {
-                    proxy.assets(service, (files.len() == *count).then(|| files.clone()));
-                }
+                self.doors.proxy.assets(service, (files.len() == *count).then(|| files.clone()));
             }
             Fact::AtRest { ok, .. } if self.until == Until::Settled => {
                 _ = self.inbox.send(Happening::Settled { ok: *ok });
@@ -179,10 +179,8 @@ impl App {
     pub(super) fn over(&mut self, run: RunId) {
         self.end_probe(run);
         lock(&self.ears).remove(&run);
-        if self.runs.remove(&run).is_some_and(|known| known.is_service)
-            && let Some(proxy) = &self.proxy
-        {
-            proxy.gone(run);
+        if self.runs.remove(&run).is_some_and(|known| known.is_service) {
+            self.doors.proxy.gone(run);
         }
     }
 
@@ -259,12 +257,11 @@ impl App {
 
     fn probe(&mut self, run: RunId, service: Arc<Service>) {
         let leader = self.programs.leader(run).unwrap_or_default();
-        let own: Vec<u16> =
-            self.proxy.iter().flat_map(|proxy| proxy.addresses()).map(|address| address.port()).collect();
+        let own: Vec<u16> = self.doors.proxy.addresses().iter().map(|address| address.port()).collect();
         let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
         let seen = self.inbox.clone();
-        let target = Target {
+        let mut target = Target {
             run,
             rules: health::Rules::of(&service),
             port: known.port,
@@ -272,17 +269,25 @@ impl App {
             public_host,
             proxy_ports: own,
             socket: Socket::Own,
+            tls: None,
             heard: known.heard.take(),
             notify: known.notify.take(),
             seen: Box::new(move |text| send(&seen, Event::Probing { run, seen: text })),
         };
-        let (inbox, proxy, protocol) = (self.inbox.clone(), self.proxy.clone(), service.protocol);
+        let (inbox, proxy, protocol) = (self.inbox.clone(), Arc::clone(&self.doors.proxy), service.protocol);
+        let root = self.plan.root.clone();
         let task = tokio::spawn(async move {
-            let event = match health::probe(target).await {
+            let handshake = tls::handshake(&root, &service).await;
+            let outcome = match &handshake {
+                Ok(tls) => {
+                    target.tls.clone_from(tls);
+                    health::probe(target).await
+                }
+                Err(problem) => Outcome::Unhealthy(unreadable(problem)),
+            };
+            let event = match outcome {
                 Outcome::Ready { addrs, warning, exclusive } => {
-                    if let Some(proxy) = proxy {
-                        proxy.add(run, addrs, protocol);
-                    }
+                    proxy.add(run, addrs, Speaks { protocol, tls: handshake.ok().flatten() });
                     Event::Ready { run, warning, elsewhere: exclusive }
                 }
                 Outcome::Unhealthy(report) => Event::Unhealthy { run, report },
@@ -293,11 +298,9 @@ impl App {
     }
 
     fn drain(&self, run: RunId, limit: Duration, uploads: Duration) {
-        let (proxy, inbox) = (self.proxy.clone(), self.inbox.clone());
+        let (proxy, inbox) = (Arc::clone(&self.doors.proxy), self.inbox.clone());
         tokio::spawn(async move {
-            if let Some(proxy) = proxy {
-                proxy.drain_uploads(run, limit, uploads).await;
-            }
+            proxy.drain_uploads(run, limit, uploads).await;
             send(&inbox, Event::Drained { run });
         });
     }
@@ -313,6 +316,12 @@ impl App {
             send(&inbox, event);
         });
     }
+}
+
+/// A program that cannot be spoken to, because of this.
+fn unreadable(problem: &Problem) -> Report {
+    let (output, hint) = (problem.causes.clone(), problem.hint.clone());
+    Report { output, hint, ..Report::new(problem.message.clone()) }
 }
 
 /// What a run wrote to `{out}`.

@@ -1,14 +1,16 @@
 //! The loop: anything that happens becomes an `Event`, the core decides, and its `Effect`s are carried out. It decides
 //! nothing itself, and it holds the core's only clock.
 //!
-//! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `attach`
-//! runs that pane on another devloop; `audience` hears what is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
+//! `begin` opens the rooms, `doors` lets the proxy follow the plan, `carry` does what effects ask for, `launch` makes a
+//! program out of a plan and a run, `report` makes a report out of last words, `show` shows beside the loop: it prints, or
+//! runs the `pane`, which reads its `load` from the proxy; `attach` runs that pane on another devloop; `audience` hears what
+//! is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
 
 mod attach;
 mod audience;
 mod begin;
 mod carry;
+mod doors;
 mod hooks;
 mod launch;
 mod load;
@@ -17,6 +19,7 @@ mod report;
 mod show;
 mod steer;
 mod steering;
+mod tls;
 
 use std::{
     collections::HashMap,
@@ -32,7 +35,7 @@ use tokio::sync::{
 
 use self::{carry::Run, show::Showing};
 use crate::{
-    control::{Server, Wish},
+    control::{About, Server, Wish},
     core::{
         Core,
         event::{Event, StopHow},
@@ -44,7 +47,7 @@ use crate::{
     model::{RunId, Time},
     plan::Plan,
     process::{self, Asked, Notice, Ports, Programs, Session, Signals},
-    proxy::{Lines, Proxy},
+    proxy::Lines,
     store::{self, Log, Store},
     sys::{self, Clock},
     watch::{self as files, Mailbox, Watcher},
@@ -148,6 +151,8 @@ enum Happening {
         text: String,
         hint: String,
     },
+    /// The proxy listens elsewhere, or cannot.
+    Moved(Result<(), Problem>),
     /// A person wants to end, in order.
     Quit,
     /// A request wants to be sure that every save so far has had its effect.
@@ -176,7 +181,7 @@ struct App {
     mailbox: Arc<Mailbox>,
     programs: Programs,
     ports: Ports,
-    proxy: Option<Arc<Proxy>>,
+    doors: doors::Doors,
     gates: watch::Sender<Gates>,
     /// What is going on, for whoever shows it, and the same as `/.devloop/status` answers it.
     status: watch::Sender<Arc<Status>>,
@@ -193,6 +198,7 @@ struct App {
     /// What programs write, for pages that wait.
     lines: Lines,
     control: Option<Server>,
+    about: watch::Sender<Arc<About>>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,
     look: u64,
@@ -284,6 +290,7 @@ impl App {
                 self.over(run);
             }
             Happening::Note { text, hint } => self.note(text, Some(hint)),
+            Happening::Moved(moved) => self.proxy_moved(moved),
             Happening::Quit => self.ask_to_leave(Ending::Good, "q"),
             Happening::Look(look) => {
                 self.look += 1;
@@ -333,14 +340,8 @@ impl App {
     /// The rooms follow a plan that the core is about to take over.
     fn adopt(&mut self, plan: Arc<Plan>) {
         self.watcher.replan(&plan);
-        if let Some(proxy) = &self.proxy {
-            proxy.configure(begin::rules(&plan));
-        }
-        begin::keep_off(&self.ports, &plan, self.proxy.as_deref());
-        if plan.proxy.listen != self.plan.proxy.listen || plan.proxy.enabled != self.plan.proxy.enabled {
-            let hint = "start devloop again for that".to_owned();
-            self.note("the proxy goes on listening where it did".to_owned(), Some(hint));
-        }
+        self.adopt_proxy(&plan);
+        doors::keep_off(&self.ports, &plan, &self.doors.proxy);
         self.calls.hooks.adopt(&plan.hooks, plan.notify);
         self.plan = plan;
     }
@@ -371,8 +372,9 @@ impl App {
     fn ask_to_leave(&mut self, ending: Ending, why: &str) {
         if matches!(self.leaving, Leaving::No) {
             self.tell(Fact::Quitting { why: why.to_owned() });
-            let shutdown = self.proxy.clone().map(|proxy| tokio::spawn(async move { proxy.shutdown().await }));
-            self.leaving = Leaving::Asked(ending, shutdown);
+            let proxy = Arc::clone(&self.doors.proxy);
+            let shutdown = tokio::spawn(async move { proxy.shutdown().await });
+            self.leaving = Leaving::Asked(ending, Some(shutdown));
         }
         self.handle(Event::Quit);
     }

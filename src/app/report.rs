@@ -50,7 +50,7 @@ impl App {
     /// Who has the port that a program could not get, and what to do about it.
     fn about_taken_port(&self, tail: &[String]) -> Option<(Holder, String)> {
         let ports: Vec<u16> = tail.iter().flat_map(|line| numbers(line)).collect();
-        let own = self.proxy.as_ref().map(|proxy| proxy.addresses()).unwrap_or_default();
+        let own = self.doors.proxy.addresses();
         if let Some(port) = ports.iter().find(|port| own.iter().any(|address| address.port() == **port)) {
             let hint = format!(
                 "port {port} is devloop's own proxy: let the program listen on `$PORT`, or move the proxy with \

@@ -22,29 +22,27 @@ use crate::{
 
 impl App {
     /// Begins to answer on the control socket. Without one devloop goes on, and says so.
-    pub(super) fn listen_to_commands(&mut self, url: Option<String>) {
+    pub(super) fn listen_to_commands(&mut self) {
         let inbox = self.inbox.clone();
-        let about = About {
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            root: self.plan.root.clone(),
-            folders: super::show::folders(&self.plan),
-            url,
-            window: self.plan.notify.window,
-            logs: self.plan.root.join(FOLDER).join("log"),
-        };
+        let (root, logs) = (self.plan.root.clone(), self.plan.root.join(FOLDER).join("log"));
+        let (folders, window) = (super::show::folders(&self.plan), self.plan.notify.window);
+        self.about.send_modify(|about| {
+            let url = about.url.clone();
+            let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            *about = Arc::new(About { version, pid, root, folders, url, window, logs });
+        });
         let look = super::begin::looks(self.inbox.clone());
-        let (audience, proxy) = (self.audience.clone(), self.proxy.clone());
+        let (audience, proxy) = (self.audience.clone(), Arc::clone(&self.doors.proxy));
         let feeds = Feeds {
             status: self.status.subscribe(),
             chronicle: self.audience.chronicle(),
             render: Render { json: as_json, plain: as_plain },
-            about: Arc::new(about),
+            about: self.about.subscribe(),
             wish: Arc::new(move |wish| _ = inbox.send(Happening::Wish(wish))),
             look,
             rings: audience.rings(),
             now: Arc::new(move || audience.now()),
-            count: Arc::new(move || proxy.as_deref().map(counts).unwrap_or_default()),
+            count: Arc::new(move || counts(&proxy)),
             stage: watch::Sender::new(Stage::Alive),
         };
         match Server::begin(&self.plan.root, &self.plan.name, &self.os_env, feeds) {

@@ -55,6 +55,7 @@ pub(super) struct Proxy {
     pub(super) waiting: Option<Option<Duration>>,
     pub(super) console: Option<bool>,
     pub(super) tls: Option<bool>,
+    pub(super) client_certs: Option<At<ClientCerts>>,
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,
     pub(super) server_timing: Option<bool>,
@@ -120,6 +121,7 @@ pub(super) struct Service {
     pub(super) common: Common,
     pub(super) port: Option<At<Port>>,
     pub(super) protocol: Option<At<Protocol>>,
+    pub(super) tls: Option<At<Tls>>,
     pub(super) swap: Option<At<Swap>>,
     pub(super) health: Option<At<Health>>,
     pub(super) stop: Option<Stop>,
@@ -137,6 +139,22 @@ pub(super) struct Health {
     pub(super) tcp: Option<At<bool>>,
     pub(super) timeout: Option<Duration>,
     pub(super) interval: Option<At<Duration>>,
+}
+
+/// `tls` of a service; `true` is an empty table.
+#[derive(Debug, Default)]
+pub(super) struct Tls {
+    pub(super) ca: Option<At<String>>,
+    pub(super) server_name: Option<String>,
+    pub(super) insecure: Option<At<bool>>,
+}
+
+/// `client_certs`
+#[derive(Debug)]
+pub(super) struct ClientCerts {
+    pub(super) ca: Option<At<String>>,
+    pub(super) required: Option<bool>,
+    pub(super) header: Option<String>,
 }
 
 /// `stop`

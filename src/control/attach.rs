@@ -28,7 +28,8 @@ impl Connection {
         let mut news = self.feeds.chronicle.news();
         let mut statuses = self.feeds.status.clone();
         let mut told = statuses.borrow_and_update().clone();
-        self.write_now(json!({ "devloop": *self.feeds.about, "status": *told })).await?;
+        let about = self.feeds.about.borrow().clone();
+        self.write_now(json!({ "devloop": *about, "status": *told })).await?;
         let everything = LogsAsk { lines: asked.lines, ..LogsAsk::default() };
         let (entries, mut number) = self.feeds.chronicle.last(&everything, sys::unix_time());
         self.write_entries(&entries, Format::Json).await?;

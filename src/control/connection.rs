@@ -88,7 +88,7 @@ impl Connection {
 
     fn status(&self) -> Done {
         let status = self.feeds.status.borrow().clone();
-        json!({ "devloop": *self.feeds.about, "status": *status })
+        json!({ "devloop": **self.feeds.about.borrow(), "status": *status })
     }
 
     async fn wish(&self, ask: Ask) -> Result<Done, Refused> {

@@ -94,8 +94,8 @@ pub struct Feeds {
     pub chronicle: Chronicle,
     /// How that is written.
     pub render: Render,
-    /// What does not change.
-    pub about: Arc<About>,
+    /// What is known beside that.
+    pub about: watch::Receiver<Arc<About>>,
     /// How often the bell rang.
     pub rings: watch::Receiver<u64>,
     /// The time on devloop's clock.

@@ -14,6 +14,7 @@ mod attach;
 mod cli;
 mod config;
 mod detected;
+mod doors;
 mod files;
 mod go;
 mod graph;
