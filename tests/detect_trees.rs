@@ -319,6 +319,19 @@ fn cargo_binaries_are_built_and_copied_out() {
 }
 
 #[test]
+fn a_member_of_a_workspace_above_is_built_into_the_workspace_s_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let member = folder.path().join("basics/hello");
+    fs::create_dir_all(member.join("src")).unwrap();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = [\"basics/*\"]\n").unwrap();
+    fs::write(member.join("Cargo.toml"), "[package]\nname = \"hello\"\n[dependencies]\naxum = \"0.8\"\n").unwrap();
+    fs::write(member.join("src/main.rs"), "fn main() { std::env::var(\"PORT\"); }").unwrap();
+    let finding = detect::find(&Tree::below(&member, Machine::default()), &[]).unwrap();
+    let text = finding.draft.toml();
+    assert!(text.contains("${CARGO_TARGET_DIR:-../../target}/debug/hello"), "{text}");
+}
+
+#[test]
 fn node_servers_that_reload_themselves_are_given_a_port_and_left_alone() {
     for (script, run) in [
         ("vite", "npm run dev -- --port {port} --strictPort"),
