@@ -11,6 +11,7 @@ use super::{
     App, Awaited, Happening, Leaving, Options,
     audience::Audience,
     carry,
+    debug::Debuggers,
     hooks::Calls,
     lock,
     show::{self, Show, Wheel},
@@ -38,7 +39,9 @@ impl App {
     pub(super) async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
         let clock = Clock::start();
         let signals = Signals::new().map_err(|error| Problem::new("cannot listen to signals").caused_by(error))?;
-        let plan = Arc::new(options.plan);
+        let os_env = sys::environment();
+        let (debuggers, plan) = Debuggers::begin(&options.plan, &options.debug, &os_env)?;
+        let (base, plan) = (Arc::new(options.plan), Arc::new(plan));
         let sessions: PathBuf = store.folder().join("sessions");
         let strays = Session::sweep(&sessions);
         let session = Session::begin(&sessions)
@@ -88,6 +91,8 @@ impl App {
             clock,
             core,
             plan,
+            base,
+            debuggers,
             reload: options.reload,
             until: options.until,
             terminal: options.terminal,
@@ -95,7 +100,7 @@ impl App {
                 Colour::Always => Colours::Wanted,
                 Colour::Never => Colours::AsItIs,
             },
-            os_env: Arc::new(sys::environment()),
+            os_env: Arc::new(os_env),
             session,
             store,
             log,

@@ -16,7 +16,7 @@ use crate::{
     },
     health::{self, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, Report, RunId},
-    plan::{Cache, Inputs, Pattern, Service, Step},
+    plan::{Cache, Debugging, Inputs, Pattern, Service, Step},
     process::Lease,
     store::{Keep, Store},
     toolchain::{self, Question},
@@ -44,6 +44,10 @@ pub(super) struct Run {
     pub(super) notify: Option<Notify>,
     pub(super) probe: Option<AbortHandle>,
     pub(super) is_service: bool,
+    /// The debugger that it runs under.
+    pub(super) debugging: Option<Arc<Debugging>>,
+    /// Watches whether the program under the debugger still runs.
+    pub(super) debugger_watch: Option<AbortHandle>,
     /// A person's own pattern for places in its output.
     pub(super) problems: Option<Pattern>,
 }
@@ -179,6 +183,9 @@ impl App {
     pub(super) fn over(&mut self, run: RunId) {
         self.end_probe(run);
         lock(&self.ears).remove(&run);
+        if let Some(watch) = self.runs.get_mut(&run).and_then(|known| known.debugger_watch.take()) {
+            watch.abort();
+        }
         if self.runs.remove(&run).is_some_and(|known| known.is_service)
             && let Some(proxy) = &self.proxy
         {
@@ -259,10 +266,12 @@ impl App {
 
     fn probe(&mut self, run: RunId, service: Arc<Service>) {
         let leader = self.programs.leader(run).unwrap_or_default();
-        let own: Vec<u16> =
+        let mut own: Vec<u16> =
             self.proxy.iter().flat_map(|proxy| proxy.addresses()).map(|address| address.port()).collect();
         let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
+        // That its debugger listens there is no reason to look for the program there.
+        own.extend(known.debugging.as_ref().map(|debugging| debugging.port));
         let seen = self.inbox.clone();
         let target = Target {
             run,

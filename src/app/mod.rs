@@ -8,6 +8,7 @@
 mod audience;
 mod begin;
 mod carry;
+mod debug;
 mod hooks;
 mod launch;
 mod load;
@@ -39,7 +40,7 @@ use crate::{
         status::Status,
     },
     error::Problem,
-    model::{RunId, Time},
+    model::{RunId, Switch, Time},
     plan::Plan,
     process::{self, Asked, Notice, Ports, Programs, Session, Signals},
     proxy::{Lines, Proxy},
@@ -54,6 +55,8 @@ pub use self::show::Picture;
 pub struct Options {
     /// What to run.
     pub plan: Plan,
+    /// The services to start under their debuggers.
+    pub debug: Vec<String>,
     /// Reads dev.toml again; none if there is none.
     pub reload: Option<Reload>,
     /// How to show what happens.
@@ -142,6 +145,10 @@ enum Happening {
     },
     /// A person wants to end, in order.
     Quit,
+    /// A person wants a service under its debugger, or not any more.
+    Debug { service: Arc<str>, switch: Switch },
+    /// A program under a debugger has ended, and its debugger has not.
+    DebuggedEnded { run: RunId },
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
     /// Somebody asks over the control socket.
@@ -155,7 +162,10 @@ type Awaited = Arc<Mutex<HashMap<String, Vec<RunId>>>>;
 struct App {
     clock: Clock,
     core: Core,
+    /// The plan in force, and the same as it was read: with nobody under a debugger.
     plan: Arc<Plan>,
+    base: Arc<Plan>,
+    debuggers: debug::Debuggers,
     reload: Option<Reload>,
     until: Until,
     terminal: process::Terminal,
@@ -262,6 +272,7 @@ impl App {
             Happening::Notice(Notice::Started { run, pid }) => {
                 let port = self.runs.get(&run).and_then(|known| known.port);
                 self.handle(Event::Started { run, pid, port });
+                self.watch_debugged(run);
             }
             Happening::Notice(Notice::Exited { run, exit, tail, survivors }) => {
                 for survivor in survivors {
@@ -277,6 +288,8 @@ impl App {
             }
             Happening::Note { text, hint } => self.note(text, Some(hint)),
             Happening::Quit => self.ask_to_leave(Ending::Good, "q"),
+            Happening::Debug { service, switch } => self.debug_or_say(&service, switch),
+            Happening::DebuggedEnded { run } => self.debugged_ended(run),
             Happening::Look(look) => {
                 self.look += 1;
                 self.looks.insert(self.look, look);
@@ -292,7 +305,15 @@ impl App {
 
     /// The core decides; what it decides about requests holds before anything else is done.
     fn handle(&mut self, event: Event) {
-        if let Event::NewPlan(plan) = &event {
+        let event = match event {
+            Event::NewPlan(plan) => {
+                let debugged = self.with_debuggers(&plan);
+                self.base = plan;
+                Event::NewPlan(debugged)
+            }
+            other => other,
+        };
+        if let Event::NewPlan(plan) | Event::Debug(plan) = &event {
             self.adopt(plan.clone());
         }
         if let Event::Learned { name, reads: Some(reads), .. } = &event {

@@ -309,6 +309,7 @@ impl Pane<'_> {
     fn ask(&mut self, ask: Ask) {
         match ask {
             Ask::Tell(event) => carry::send(&self.feed.inbox, event),
+            Ask::Debug(service, switch) => _ = self.feed.inbox.send(Happening::Debug { service, switch }),
             Ask::Quit => _ = self.feed.inbox.send(Happening::Quit),
             // As a terminal does it: to everything in the foreground, a wrapper like `cargo run` included.
             Ask::Interrupt => _ = killpg(getpgrp(), Signal::SIGINT),

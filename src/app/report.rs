@@ -4,6 +4,7 @@ use super::App;
 use crate::{
     escapes::strip_escapes,
     model::{Clue, Report, RunId},
+    plan::Debugger,
     problems,
     process::who_has,
 };
@@ -17,9 +18,13 @@ impl App {
         let written = tail;
         let tail: Vec<String> = written.iter().map(|line| strip_escapes(line)).collect();
         let clue = problems::clue(&tail);
-        let hint = match clue {
-            Some(Clue::AddressInUse) => self.about_taken_port(&tail),
-            Some(Clue::Locked) | None => None,
+        let debugger = self.runs.get(&run).and_then(|known| known.debugging.as_ref()?.debugger);
+        let hint = match (clue, debugger) {
+            (Some(Clue::AddressInUse), _) => self.about_taken_port(&tail),
+            (_, Some(Debugger::Debugpy)) if tail.iter().any(|line| line.ends_with("No module named debugpy")) => {
+                Some(Debugger::Debugpy.install().to_owned())
+            }
+            (Some(Clue::Locked) | None, _) => None,
         };
         let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
         let places = problems::read_with(&tail, own);
@@ -40,7 +45,7 @@ impl App {
             ));
         }
         ports.iter().find_map(|port| {
-            let taken = who_has(*port, &self.programs)?;
+            let taken = who_has(*port, |pid| self.programs.owner_of(pid))?;
             let problem = taken.problem(*port);
             let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             Some(format!("{}{hint}", problem.message))

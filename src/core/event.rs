@@ -113,6 +113,8 @@ pub enum Event {
     NewPlan(Arc<Plan>),
     /// dev.toml was read again and is not valid: the old plan stays.
     BadPlan(Report),
+    /// The plan in force, with other services under their debuggers.
+    Debug(Arc<Plan>),
     /// A person asks to start this service again.
     Restart(Arc<str>),
     /// A person asks to run this step again, or every step, whatever is kept of it. Lets a pinned revision go.

@@ -5,7 +5,7 @@
 //! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `void` (what was read in the
 //! middle of a write), `learn` (what tool chains say is read), `pass` (what is let finish although it is out of date),
 //! `pipeline` (steps), `swap` (services), `failure` (instances that do not come up, or end), `fresh` (what requests are to
-//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see).
+//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see), `debug` (services under their debuggers).
 
 pub mod event;
 pub mod fact;
@@ -15,6 +15,7 @@ pub mod status;
 mod adopt;
 mod asked;
 mod breaker;
+mod debug;
 mod failure;
 mod fresh;
 mod graph;
@@ -218,6 +219,7 @@ impl Core {
             Event::Drained { run } => self.drained(run),
             Event::NewPlan(plan) => self.adopt(plan),
             Event::BadPlan(report) => self.refuse_plan(report),
+            Event::Debug(plan) => self.debug(plan),
             Event::Restart(name) => self.restart(&name),
             Event::Rebuild(step) => self.rebuild(step.as_deref()),
             Event::RollBack(earlier) => self.roll_back(earlier),
@@ -454,7 +456,7 @@ impl Core {
             let service = &self.services[index];
             if let Next::Starting(candidate) = &service.next
                 && let Some((since, ..)) = candidate.process
-                && self.now >= since + service.plan.health.timeout
+                && service.start_limit(candidate).is_some_and(|limit| self.now >= since + limit)
             {
                 self.give_up_waiting(index);
                 moved = true;

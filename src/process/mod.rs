@@ -36,6 +36,7 @@ pub use self::{
     ports::{Lease, Ports},
     programs::{Programs, Setup},
     queue::{LineReader, LineSender, queue},
+    search::find_program,
     signals::{Asked, Signals, stop_self},
     spawn::GuardBinary,
     strays::{Session, Stray},

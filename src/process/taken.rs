@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Programs, SESSION_MARK};
+use super::SESSION_MARK;
 use crate::{error::Problem, model::RunId, sys};
 
 /// Who listens on a port.
@@ -35,14 +35,14 @@ pub enum Taken {
     Unseen,
 }
 
-/// Who listens on `port`; none if nobody does, or if the OS does not tell.
-pub fn who_has(port: u16, programs: &Programs) -> Option<Taken> {
+/// Who listens on `port`; none if nobody does, or if the OS does not tell. `owner` knows our own runs.
+pub fn who_has(port: u16, owner: impl Fn(u32) -> Option<RunId>) -> Option<Taken> {
     let listeners = sys::listeners_on(port);
     let Some(pid) = listeners.iter().find_map(|listener| listener.pid) else {
         return (!listeners.is_empty()).then_some(Taken::Unseen);
     };
     let command = sys::command_line(pid).unwrap_or_default();
-    Some(match programs.owner_of(pid) {
+    Some(match owner(pid) {
         Some(run) => Taken::Ours { run, pid, command },
         None if sys::variable_of(pid, SESSION_MARK).is_some() => Taken::AnotherDevloop { pid, command },
         None => Taken::Foreign { pid, command },

@@ -190,6 +190,25 @@ impl Store {
         }
     }
 
+    /// Where something for debuggers may be written, such as the program that `service` is debugged as. Its folder may
+    /// not be there.
+    pub fn debug_file(&self, service: &str) -> PathBuf {
+        self.folder.join("debug").join(file_name(service))
+    }
+
+    /// Writes a file for debuggers.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written.
+    pub fn write_debug_file(&self, name: &str, content: &str) -> Result<PathBuf, Problem> {
+        let path = self.debug_file(name);
+        if let Some(folder) = path.parent() {
+            disk::make_folder(folder).map_err(|error| disk::problem("make", folder, &error))?;
+        }
+        disk::write_whole(&path, content.as_bytes()).map_err(|error| disk::problem("write", &path, &error))?;
+        Ok(path)
+    }
+
     /// The services that were learned to be replaceable only exclusively.
     pub fn exclusive(&self) -> Vec<Arc<str>> {
         self.inner().state.exclusive()

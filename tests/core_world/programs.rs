@@ -160,6 +160,12 @@ impl World {
             Program::Service(service) => {
                 let index = self.plan.services.iter().position(|other| other.name == service.name);
                 let index = index.expect("it is in the plan");
+                let same_port = |other: &Service| other.name == service.name && other.debugging.is_some();
+                let mut others = self.processes.values().filter_map(Process::service);
+                assert!(
+                    service.debugging.is_none() || !others.any(|other| same_port(other)),
+                    "two debuggers want the same port"
+                );
                 (self.read_by_service(index), self.blind_before_service(index), 12 + self.random(300))
             }
         };
@@ -237,6 +243,8 @@ impl World {
             _ if cursed => self.dies(run, Exit::Code(3)),
             Arrival::Exits => self.dies(run, Exit::Code(1)),
             Arrival::Unhealthy => self.give(Event::Unhealthy { run, report: Report::new("not healthy") }),
+            // A start under a debugger has no limit: without a word it would never be over.
+            Arrival::Silent if service.debugging.is_some() => self.dies(run, Exit::Code(1)),
             Arrival::Silent => self.give(Event::Probing { run, seen: "connection refused".to_owned() }),
             Arrival::Ready => {
                 let process = self.processes.get_mut(&run).expect("it is there");

@@ -98,6 +98,8 @@ pub struct World {
     rewrites: BTreeMap<FilePath, u8>,
     /// What another dev.toml will say.
     base: Arc<Plan>,
+    /// The services that a person wants under their debuggers.
+    debugged: BTreeSet<Arc<str>>,
     pub books: Books,
     pub seen: BTreeMap<Arc<str>, Seen>,
     /// The run whose end may close a gate; 0: any gate may close.
@@ -117,6 +119,7 @@ impl World {
         let mut world = World {
             core: Core::new(plan.clone(), &[]),
             base: plan.clone(),
+            debugged: BTreeSet::new(),
             plan,
             now: 0,
             seed,
@@ -273,6 +276,19 @@ impl World {
             self.tainted = true;
             self.happen(Happening::Dies { run, exit: Exit::Signal(9) });
         }
+    }
+
+    /// A person wants a service under its debugger, or not any more.
+    pub fn debug(&mut self) {
+        let names: Vec<Arc<str>> = self.plan.services.iter().map(|service| service.name.clone()).collect();
+        let name = names[self.random(names.len() as u64) as usize].clone();
+        self.books.asked_for(&name);
+        if !self.debugged.remove(&name) {
+            self.debugged.insert(name);
+        }
+        let plan = Arc::new(plans::debugged(&self.plan, &self.debugged));
+        self.plan = plan.clone();
+        self.give(Event::Debug(plan));
     }
 
     pub fn rebuild(&mut self, all: bool) {
@@ -479,7 +495,7 @@ impl World {
         if content == GARBAGE {
             return self.give(Event::BadPlan(Report::new("half a file")));
         }
-        let plan = Arc::new(plans::changed(&self.base, content - 2));
+        let plan = Arc::new(plans::debugged(&plans::changed(&self.base, content - 2), &self.debugged));
         self.books.new_plan(&self.plan, &plan);
         self.plan = plan.clone();
         self.give(Event::NewPlan(plan));

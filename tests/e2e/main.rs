@@ -12,6 +12,7 @@ mod tricks;
 
 mod cli;
 mod config;
+mod debug;
 mod detected;
 mod files;
 mod go;

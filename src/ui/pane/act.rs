@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     core::event::{Earlier, Event},
-    model::Place,
+    model::{Place, Switch},
 };
 
 /// What the pane asks others to do.
@@ -21,6 +21,8 @@ use crate::{
 pub enum Ask {
     /// Tell this to the core.
     Tell(Event),
+    /// Start this service under its debugger, or without it again.
+    Debug(std::sync::Arc<str>, Switch),
     /// Open this address in the browser.
     Browse(String),
     /// Open this place in the editor.
@@ -237,6 +239,7 @@ impl View {
                 self.say(format!("restarts {service}"));
                 return Some(Ask::Tell(Event::Restart(service)));
             }
+            Command::Debug(service, switch) => return Some(Ask::Debug(service, switch)),
             Command::OpenBrowser => match self.url.clone() {
                 Some(url) => return Some(Ask::Browse(url)),
                 None => self.say("nothing listens: there is no service with a port"),
