@@ -12,7 +12,7 @@ use super::{
     audience::Audience,
     carry,
     debug::Debuggers,
-    hooks::Calls,
+    hooks::{Calls, is_about_notifications},
     lock,
     show::{self, Show, Wheel},
 };
@@ -51,7 +51,11 @@ impl App {
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
         let audience = Audience::new(clock);
-        let core = Core::new(plan.clone(), &store.exclusive());
+        let mut core = Core::new(plan.clone(), &store.exclusive());
+        core.continue_after(store.revision());
+        for (service, programs) in store.programs() {
+            core.recall_programs(&service, programs);
+        }
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
         let (status, status_seen) = watch::channel(Arc::new(first));
@@ -68,7 +72,11 @@ impl App {
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            move |output| of_programs(output),
+            move |output| {
+                if !is_about_notifications(&output) {
+                    of_programs(output);
+                }
+            },
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
@@ -132,6 +140,9 @@ impl App {
         }
         app.calls.hooks.adopt(&app.plan.hooks, app.plan.notify);
         app.recall();
+        if let Err(error) = app.store.reach(app.core.revision()) {
+            app.note(format!("cannot write down what was done: {error}"), None);
+        }
         for note in options.notes {
             app.note(note.text, note.hint);
         }

@@ -15,7 +15,7 @@ use crate::{
         fact::Fact,
     },
     health::{self, Heard, Notify, Outcome, Socket, Target},
-    model::{Artifact, Digest, Exit, FilePath, Report, RunId},
+    model::{Artifact, Digest, Exit, FilePath, PastProgram, Report, Revision, RunId},
     plan::{Cache, Debugging, Inputs, Pattern, Service, Step},
     process::Lease,
     store::{Keep, Store},
@@ -74,6 +74,7 @@ impl App {
                     self.note(format!("cannot write down that `{service}` is exclusive: {error}"), None);
                 }
             }
+            Effect::RememberPrograms { service, programs } => self.remember_programs(&service, programs),
             Effect::Reload => self.read_plan_again(),
             Effect::Tell(fact) => self.tell(fact),
             Effect::Leave => {
@@ -95,7 +96,10 @@ impl App {
             Fact::Live { service, times, .. } => {
                 self.store.took(service, Duration::from_secs_f64((times.start_ms + times.ready_ms) / 1000.0));
             }
-            Fact::Saved { .. } => self.lines.clear(),
+            Fact::Saved { revision, .. } => {
+                self.lines.clear();
+                self.reach(*revision);
+            }
             Fact::Assets { service, files, count } => {
                 if let Some(proxy) = &self.proxy {
                     proxy.assets(service, (files.len() == *count).then(|| files.clone()));
@@ -222,6 +226,26 @@ impl App {
         tokio::task::spawn_blocking(move || {
             if let Err(error) = store.keep(key, &artifact, keep) {
                 teller.note(format!("the artifact of `{}` cannot be kept: {error}", artifact.step));
+            }
+        });
+    }
+
+    fn remember_programs(&self, service: &str, programs: Vec<PastProgram>) {
+        // In order here; only the writing may take its time.
+        self.store.set_programs(service, programs);
+        let (store, teller) = (self.store.clone(), self.showing.teller(self.clock));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.save() {
+                teller.note(format!("cannot write down what one can go back to later: {error}"));
+            }
+        });
+    }
+
+    fn reach(&self, revision: Revision) {
+        let (store, teller) = (self.store.clone(), self.showing.teller(self.clock));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.reach(revision) {
+                teller.note(format!("cannot write down which revisions there were: {error}"));
             }
         });
     }

@@ -25,9 +25,8 @@ const INSPECTOR: &str = include_str!("inspector.cjs");
 const NEAR: u16 = 20;
 /// How often it is looked whether the program under a debugger still runs.
 const LOOK: Duration = Duration::from_millis(250);
-/// So many looks in a row must find none. A debugger that builds its program first has none for a moment in between.
+/// So many looks in a row must find none.
 const GONE: u32 = 2;
-const GONE_WHILE_BUILDING: u32 = 20;
 
 /// What a person wants under debuggers.
 #[derive(Debug, Default)]
@@ -169,9 +168,8 @@ impl App {
     /// A plan that was read, with everybody who is wanted under a debugger. Who cannot be any more is told.
     pub(super) fn with_debuggers(&mut self, plan: &Plan) -> Arc<Plan> {
         let (plan, problems) = self.debuggers.applied(plan, &self.os_env);
-        let is_debugged = |name: &Arc<str>| {
-            plan.services.iter().any(|service| service.name == *name && service.debugging.is_some())
-        };
+        let is_debugged =
+            |name: &Arc<str>| plan.services.iter().any(|service| service.name == *name && service.debugging.is_some());
         self.debuggers.wanted.retain(|name, _| is_debugged(name));
         for problem in problems {
             self.note(problem.message, problem.hint);
@@ -220,15 +218,14 @@ impl App {
             return;
         }
         let Some(leader) = self.programs.leader(run) else { return };
-        let gone = if debugging.run.text.contains(" debug ") { GONE_WHILE_BUILDING } else { GONE };
         let inbox = self.inbox.clone();
         let task = tokio::spawn(async move {
             let (mut has_had_one, mut without) = (false, 0);
-            while without < gone {
+            while without < GONE {
                 tokio::time::sleep(LOOK).await;
-                let looked = tokio::task::spawn_blocking(move || sys::descendants(leader)).await;
-                // The debugger itself is the first of them. Where the OS tells nothing else, nothing is known.
-                let has_one = looked.is_ok_and(|tree| tree.len() > 1);
+                // A debugger has children of its own, too. Where the OS does not tell, none is ever found, nor missed.
+                let look = move || sys::descendants(leader).into_iter().any(sys::is_traced);
+                let has_one = tokio::task::spawn_blocking(look).await.unwrap_or(true);
                 has_had_one |= has_one;
                 without = if has_one || !has_had_one { 0 } else { without + 1 };
             }

@@ -146,9 +146,14 @@ enum Happening {
     /// A person wants to end, in order.
     Quit,
     /// A person wants a service under its debugger, or not any more.
-    Debug { service: Arc<str>, switch: Switch },
+    Debug {
+        service: Arc<str>,
+        switch: Switch,
+    },
     /// A program under a debugger has ended, and its debugger has not.
-    DebuggedEnded { run: RunId },
+    DebuggedEnded {
+        run: RunId,
+    },
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
     /// Somebody asks over the control socket.
@@ -268,7 +273,9 @@ impl App {
         match happening {
             Happening::Event(event) => self.handle(event),
             Happening::Notice(Notice::Started { run, .. }) if self.is_hook(run) => {}
-            Happening::Notice(Notice::Exited { run, exit, .. }) if self.is_hook(run) => self.hook_ended(run, &exit),
+            Happening::Notice(Notice::Exited { run, exit, tail, .. }) if self.is_hook(run) => {
+                self.hook_ended(run, &exit, &tail);
+            }
             Happening::Notice(Notice::Started { run, pid }) => {
                 let port = self.runs.get(&run).and_then(|known| known.port);
                 self.handle(Event::Started { run, pid, port });
@@ -409,6 +416,7 @@ impl App {
             }
         }
         self.session.end();
+        self.store.end_at(self.core.revision());
         _ = self.store.save();
         self.log.close();
         // No new devloop may find our socket when we have let go of the project.

@@ -119,7 +119,9 @@ impl<'t, 'i> Written<'t, 'i> {
         let (outer, inner) = key.split_once('.').unwrap_or((key, ""));
         let (name, written) = table.get_key_value(outer)?;
         match (written.get_ref(), inner) {
-            (_, "") | (DeValue::String(_), "path") | (DeValue::String(_) | DeValue::Array(_), "run") => Some(self.entry(key, name.span(), written)),
+            (_, "") | (DeValue::String(_), "path") | (DeValue::String(_) | DeValue::Array(_), "run") => {
+                Some(self.entry(key, name.span(), written))
+            }
             (DeValue::Table(inside), inner) => {
                 let (name, written) = inside.get_key_value(inner)?;
                 Some(self.entry(key, name.span(), written))

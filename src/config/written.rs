@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
-    Backend, Cache, Cors, Debugger, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port, Protocol,
-    RateLimit, Reload, Restart, Settle, Swap, Tool,
+    Backend, Cache, Cors, Debugger, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port,
+    Protocol, RateLimit, Reload, Restart, Settle, Swap, Tool,
 };
 
 /// A value and the bytes of the file it was written in.

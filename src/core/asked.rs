@@ -101,9 +101,9 @@ impl Core {
     fn programs_back(&self, count: usize) -> Vec<(usize, MadeOf)> {
         let now = |index: usize| self.services[index].good.as_ref();
         let kept = self.services.iter().filter(|service| !service.past.is_empty());
-        let Some(newest) = kept.filter_map(|service| Some(service.good.as_ref()?.revision)).max() else {
-            return Vec::new();
-        };
+        // Before anything has been live in this session, every earlier program is one back.
+        let live = kept.filter_map(|service| Some(service.good.as_ref()?.revision)).max();
+        let newest = live.unwrap_or(Revision(u64::MAX));
         let is_other = |last: Option<&MadeOf>, made: &MadeOf| last.is_none_or(|last| !last.is_same_program(made));
         let mut last: Vec<Option<MadeOf>> = (0..self.services.len()).map(|index| now(index).cloned()).collect();
         let mut passed = 0;

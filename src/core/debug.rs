@@ -52,9 +52,7 @@ impl Core {
     /// Does not wait any longer for what a breakpoint may hold.
     pub(super) fn hurry(&mut self, index: usize) {
         let service = &mut self.services[index];
-        let drains = |leaving: &Leaving| {
-            leaving.debugger_port.is_some() && leaving.drains == Drains::Draining
-        };
+        let drains = |leaving: &Leaving| leaving.debugger_port.is_some() && leaving.drains == Drains::Draining;
         let held: Vec<RunId> = service.leaving.iter().filter(|leaving| drains(leaving)).map(|held| held.run).collect();
         held.into_iter().for_each(|run| self.stop_instance(index, run));
     }

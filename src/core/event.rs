@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::fact::Fact;
 use crate::{
-    model::{Artifact, Clue, Exit, FilePath, Report, Revision, RunId},
+    model::{Artifact, Clue, Exit, FilePath, PastProgram, Report, Revision, RunId},
     plan::{Learned, Plan, Service, Step},
 };
 
@@ -261,6 +261,13 @@ pub enum Effect {
     RememberExclusive {
         /// Its name.
         service: Arc<str>,
+    },
+    /// Remember, also for later sessions, that one can go back to these programs of a service, oldest first.
+    RememberPrograms {
+        /// Its name.
+        service: Arc<str>,
+        /// All of them.
+        programs: Vec<PastProgram>,
     },
     /// Read dev.toml again; answer `NewPlan` or `BadPlan`.
     Reload,

@@ -48,7 +48,7 @@ use self::{
     why::Why,
 };
 use crate::{
-    model::{FilePath, Report, Revision, RunId, Time},
+    model::{FilePath, PastProgram, Report, Revision, RunId, Time},
     plan::{Learned, Plan},
 };
 
@@ -181,6 +181,22 @@ impl Core {
         }
         for service in self.services.iter_mut().filter(|service| &*service.plan.name == name) {
             service.took.note(took);
+        }
+    }
+
+    /// The last revision of earlier sessions. This one goes on counting, so that no number means two things.
+    pub fn continue_after(&mut self, last: Revision) {
+        self.revision = Revision(last.0.saturating_add(1));
+    }
+
+    /// What earlier sessions left of a service to go back to, oldest first.
+    pub fn recall_programs(&mut self, name: &str, programs: Vec<PastProgram>) {
+        let Some(index) = self.services.iter().position(|service| &*service.plan.name == name) else { return };
+        let uses = self.services[index].plan.uses.iter().map(|step| self.steps[*step].plan.name.clone());
+        let named: Vec<Arc<str>> = uses.collect();
+        let earlier = programs.into_iter().filter(|program| program.revision < self.revision);
+        for program in earlier.collect::<Vec<_>>() {
+            self.services[index].recall(program, &named);
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{adopt::is_same_service, took::Took, why::Why};
 use crate::{
-    model::{Artifact, Digest, FilePath, Report, Revision, RunId, Time},
+    model::{Artifact, Digest, FilePath, PastProgram, Report, Revision, RunId, Time},
     plan::{Debugging, Port, Service, Swap},
 };
 
@@ -216,17 +216,36 @@ impl ServiceNode {
         self.why = why;
     }
 
-    /// Notes that an instance of this has become live.
-    pub(super) fn note_good(&mut self, made: MadeOf) {
+    /// Notes that an instance of this has become live. Returns what one can go back to, if that has changed.
+    pub(super) fn note_good(&mut self, made: MadeOf) -> Option<Vec<PastProgram>> {
         let is_new = self.past.back().is_none_or(|last| last.revision < made.revision && !last.is_same_program(&made));
         // What is made of nothing but files in the tree cannot come again.
-        if is_new && !made.artifacts.is_empty() {
-            if self.past.len() >= PAST {
-                self.past.pop_front();
-            }
-            self.past.push_back(made.clone());
+        let is_new = is_new && !made.artifacts.is_empty();
+        if is_new {
+            self.add_past(made.clone());
         }
         self.good = Some(made);
+        let past =
+            self.past.iter().map(|past| PastProgram { revision: past.revision, artifacts: past.artifacts.clone() });
+        is_new.then(|| past.collect())
+    }
+
+    fn add_past(&mut self, made: MadeOf) {
+        if self.past.len() >= PAST {
+            self.past.pop_front();
+        }
+        self.past.push_back(made);
+    }
+
+    /// One can go back to a program of an earlier session, if it is made of what this plan's command names. It is run as
+    /// the plan says now.
+    pub(super) fn recall(&mut self, program: PastProgram, named: &[Arc<str>]) {
+        let PastProgram { revision, artifacts } = program;
+        let fits = !artifacts.is_empty() && artifacts.iter().map(|artifact| &artifact.step).eq(named);
+        let is_in_order = self.past.back().is_none_or(|last| last.revision < revision);
+        if fits && is_in_order {
+            self.add_past(MadeOf { plan: self.plan.clone(), artifacts, bumps: 0, revision });
+        }
     }
 
     /// What was live at `revision`, if that is kept.

@@ -281,10 +281,11 @@ impl Core {
             }),
             pinned: service.pinned.as_ref().map(|pinned| pinned.revision),
             kept: service.past.iter().rev().map(|past| past.revision).collect(),
-            debugging: service.plan.debugging.as_ref().map(|debugging| DebuggingStatus {
-                debugger: debugging.name(),
-                address: debugging.address(),
-            }),
+            debugging: service
+                .plan
+                .debugging
+                .as_ref()
+                .map(|debugging| DebuggingStatus { debugger: debugging.name(), address: debugging.address() }),
             draining: count(Drains::Draining),
             stopping: count(Drains::Stopping),
             expected_ms: service.took.expected().or(service.took.last()).map(millis),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{RunId, Time},
-    plan::Inputs,
+    plan::{Inputs, Swap},
 };
 
 /// So many instances may drain at a time; the oldest is stopped when one more comes.
@@ -139,14 +139,14 @@ impl Core {
                     return false;
                 };
                 let (made, why) = self.newest_for(index, made, why, purpose);
-                self.spawn_instance(index, made, why, purpose);
+                self.spawn_instance(index, made, why, purpose, Swap::Exclusive);
                 true
             }
             Next::Pause { until, made }
                 if *until <= self.now && (!service.needs_to_be_alone(made) || service.leaving.is_empty()) =>
             {
                 let Next::Pause { made, .. } = std::mem::replace(&mut service.next, Next::None) else { return false };
-                self.spawn_instance(index, made, Why::Crashed, Purpose::Restart);
+                self.spawn_instance(index, made, Why::Crashed, Purpose::Restart, Swap::Overlap);
                 true
             }
             _ => false,
@@ -221,7 +221,7 @@ impl Core {
     pub(super) fn start(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let service = &mut self.services[index];
         if !service.needs_to_be_alone(&made) || (service.live.is_none() && service.leaving.is_empty()) {
-            return self.spawn_instance(index, made, why, purpose);
+            return self.spawn_instance(index, made, why, purpose, Swap::Overlap);
         }
         if let Some(live) = service.live.take() {
             let uploads = drain_limit(&live.made, service.plan.drain);
@@ -232,7 +232,8 @@ impl Core {
         service.next = Next::Clearing { made, why, purpose };
     }
 
-    fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
+    /// `swap` is how it came to that; a service that is exclusive is so also where nothing had to go.
+    fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose, swap: Swap) {
         let run = self.new_run();
         let service = &mut self.services[index];
         let plan = service.plan_for(&made);
@@ -240,7 +241,7 @@ impl Core {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);
         }
-        let swap = if service.needs_to_be_alone(&made) { "exclusive" } else { "overlap" };
+        let swap = if swap == Swap::Exclusive || service.is_exclusive() { "exclusive" } else { "overlap" };
         self.out.push(Effect::Tell(Fact::Starting {
             revision: made.revision,
             run,
@@ -308,7 +309,9 @@ impl Core {
             since: now,
         };
         let old = service.live.replace(live);
-        service.note_good(candidate.made.clone());
+        if let Some(programs) = service.note_good(candidate.made.clone()) {
+            self.out.push(Effect::RememberPrograms { service: service.plan.name.clone(), programs });
+        }
         service.in_vain = 0;
         if candidate.made.plan.debugging.is_none() {
             service.took.note(now.since(candidate.began));

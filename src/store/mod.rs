@@ -8,6 +8,7 @@ mod key;
 mod lock;
 mod log;
 mod outs;
+mod programs;
 mod state;
 
 use std::{
@@ -18,7 +19,13 @@ use std::{
     time::Duration,
 };
 
-use self::{artifacts::Artifacts, lock::Lock, outs::Outs, state::State};
+use self::{
+    artifacts::Artifacts,
+    lock::Lock,
+    outs::Outs,
+    programs::Programs,
+    state::{Reached, State},
+};
 pub use self::{
     digest::artifact_digest,
     key::{Ingredients, environment_that_matters, inputs_digest, key},
@@ -26,7 +33,7 @@ pub use self::{
 };
 use crate::{
     error::Problem,
-    model::{Artifact, Digest, RunId},
+    model::{Artifact, Digest, PastProgram, Revision, RunId},
 };
 
 /// The folder's name below the project's root.
@@ -72,6 +79,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     artifacts: Artifacts,
+    programs: Programs,
     state: State,
 }
 
@@ -87,10 +95,12 @@ impl Store {
         let (lock, lock_note) = Lock::take(&folder)?;
         let (state, state_note) = State::read(&folder.join("state.json"));
         let outs = Outs::new(folder.join("artifacts"));
-        let artifacts = Artifacts::from_earlier(state.artifacts(), &outs);
+        let mut artifacts = Artifacts::from_earlier(state.artifacts(), &outs);
+        let (programs, programs_note) = Programs::read(state.programs(), &mut artifacts, &outs);
         outs.sweep(artifacts.folders());
-        let notes = [lock_note, state_note].into_iter().flatten().collect();
-        Ok(Store { folder, outs, inner: Mutex::new(Inner { artifacts, state }), notes, _lock: lock })
+        let notes = [lock_note, state_note, programs_note].into_iter().flatten().collect();
+        let inner = Mutex::new(Inner { artifacts, programs, state });
+        Ok(Store { folder, outs, inner, notes, _lock: lock })
     }
 
     /// The folder itself.
@@ -178,9 +188,14 @@ impl Store {
     }
 
     /// Removes artifacts, the longest unused first, until each step has at most 10 and all have at most 2 GiB together;
-    /// and what earlier runs of a step wrote that was never kept. Never those of `used` runs, nor of a step's newest run.
+    /// and what earlier runs of a step wrote that was never kept. Never those of `used` runs, of programs that one can go
+    /// back to, nor of a step's newest run.
     pub fn collect(&self, used: &[RunId]) {
-        let gone = self.inner().artifacts.collect(used);
+        let gone = {
+            let mut inner = self.inner();
+            let used: Vec<RunId> = used.iter().copied().chain(inner.programs.runs()).collect();
+            inner.artifacts.collect(&used)
+        };
         for (step, run) in gone {
             disk::remove_quietly(&self.outs.folder(&step, run));
         }
@@ -207,6 +222,41 @@ impl Store {
         }
         disk::write_whole(&path, content.as_bytes()).map_err(|error| disk::problem("write", &path, &error))?;
         Ok(path)
+    }
+
+    /// The last revision that earlier sessions came to, as far as that is known: at least the newest one that something
+    /// is kept of. 0 if there were none.
+    pub fn revision(&self) -> Revision {
+        let inner = self.inner();
+        inner.state.revision().max(inner.programs.newest())
+    }
+
+    /// A revision is used from now on, and must not mean something else in a later session.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn reach(&self, revision: Revision) -> io::Result<()> {
+        let mut inner = self.inner();
+        match inner.state.reach(revision) {
+            Reached::AsWritten => Ok(()),
+            Reached::ToBeWritten => inner.save(&self.outs),
+        }
+    }
+
+    /// The session ends at this revision. Written with the next `save`.
+    pub fn end_at(&self, revision: Revision) {
+        self.inner().state.end_at(revision);
+    }
+
+    /// The programs of each service that one can go back to, oldest first, as earlier sessions left them.
+    pub fn programs(&self) -> Vec<(Arc<str>, Vec<PastProgram>)> {
+        self.inner().programs.all()
+    }
+
+    /// From now on one can go back to these programs of `service`, oldest first. Their artifacts stay. Written with the
+    /// next `save`.
+    pub fn set_programs(&self, service: &str, programs: Vec<PastProgram>) {
+        self.inner().programs.set(service, programs);
     }
 
     /// The services that were learned to be replaceable only exclusively.
@@ -267,7 +317,8 @@ impl Store {
 impl Inner {
     fn save(&mut self, outs: &Outs) -> io::Result<()> {
         let kept = self.artifacts.across(outs);
-        self.state.write(&kept)
+        let programs = self.programs.to_value(&self.artifacts, outs);
+        self.state.write(&kept, programs)
     }
 }
 

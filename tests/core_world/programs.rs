@@ -314,6 +314,13 @@ impl World {
                 self.left = true;
             }
             Effect::Collect { used } => self.collect(&used),
+            Effect::RememberPrograms { service, programs } => {
+                // Nothing that one can go back to may be gone.
+                for artifact in programs.iter().flat_map(|program| &program.artifacts) {
+                    assert!(self.artifacts.contains_key(&artifact.run), "{artifact:?} is not kept");
+                }
+                self.remembered.insert(service, programs);
+            }
             Effect::Tell(_) | Effect::Probe { .. } | Effect::RememberExclusive { .. } => {}
         }
     }

@@ -13,7 +13,7 @@ use devloop::{
         Core,
         event::{Earlier, Effect, Event, Touch, Writer},
     },
-    model::{Artifact, Exit, FilePath, Report, RunId, Time},
+    model::{Artifact, Exit, FilePath, PastProgram, Report, RunId, Time},
     plan::{Plan, Restart},
 };
 
@@ -24,6 +24,9 @@ use super::{
     programs::Process,
     promises::Seen,
 };
+
+/// Runs of earlier sessions have numbers from here on.
+const EARLIER: u64 = 1 << 48;
 
 /// Something that is going to happen.
 #[derive(Clone, Debug)]
@@ -84,6 +87,8 @@ pub struct World {
     pub artifacts: BTreeMap<RunId, Content>,
     pub keys: BTreeMap<RunId, Content>,
     pub kept: BTreeMap<Content, Artifact>,
+    /// What one can go back to in a later session.
+    pub remembered: BTreeMap<Arc<str>, Vec<PastProgram>>,
     /// What steps without declared outputs left behind, somewhere.
     pub hidden: BTreeMap<Arc<str>, Content>,
     /// How many restarts after a crash come to nothing.
@@ -113,6 +118,13 @@ pub struct World {
 
 impl World {
     pub fn new(plan: Plan, seed: u64) -> World {
+        let mut world = World::asleep(plan, seed);
+        world.give(Event::Tick);
+        world
+    }
+
+    /// Before anything has happened.
+    fn asleep(plan: Plan, seed: u64) -> World {
         let plan = Arc::new(plan);
         let names = plans::SOURCES.iter().chain([&plans::CONFIG]);
         let files: BTreeMap<FilePath, Content> = names.map(|name| (Arc::from(Path::new(name)), 2)).collect();
@@ -133,6 +145,7 @@ impl World {
             artifacts: BTreeMap::new(),
             keys: BTreeMap::new(),
             kept: BTreeMap::new(),
+            remembered: BTreeMap::new(),
             hidden: BTreeMap::new(),
             curses: 0,
             tainted: false,
@@ -148,8 +161,27 @@ impl World {
             trace: Vec::new(),
         };
         world.unknown_writers = world.random(6) == 0;
-        world.give(Event::Tick);
         world
+    }
+
+    /// devloop ends, and begins again with the same files: only what is on the disk is left.
+    pub fn next_session(&self, seed: u64) -> World {
+        let mut next = World::asleep((*self.plan).clone(), seed);
+        next.files.clone_from(&self.files);
+        next.known.clone_from(&self.files);
+        next.hidden.clone_from(&self.hidden);
+        next.core.continue_after(self.core.revision());
+        for (service, programs) in &self.remembered {
+            let mut programs = programs.clone();
+            for artifact in programs.iter_mut().flat_map(|program| &mut program.artifacts) {
+                let content = self.artifacts[&artifact.run];
+                artifact.run = RunId(artifact.run.0 + EARLIER);
+                next.artifacts.insert(artifact.run, content);
+            }
+            next.core.recall_programs(service, programs);
+        }
+        next.give(Event::Tick);
+        next
     }
 
     pub fn random(&mut self, below: u64) -> u64 {

@@ -242,7 +242,8 @@ fn debugpy() -> Option<PathBuf> {
     let python = venv.join("bin/python");
     let has_it = || Command::new(&python).args(["-c", "import debugpy"]).output().is_ok_and(|out| out.status.success());
     if !has_it() {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output().is_ok_and(|out| out.status.success());
+        let made =
+            Command::new("python3").args(["-m", "venv"]).arg(&venv).output().is_ok_and(|out| out.status.success());
         if made {
             _ = Command::new(&python).args(["-m", "pip", "install", "--quiet", "debugpy"]).status();
         }
@@ -332,9 +333,8 @@ fn hold_a_request(devloop: &mut Devloop, editor: &mut Editor, file: PathBuf) -> 
     editor.ask("CreateBreakpoint", json!({ "Breakpoint": { "file": file, "line": 10 } }));
     editor.tell("Command", json!({ "name": "continue" }));
     let address = devloop.address();
-    let held = thread::spawn(move || {
-        request(&address, "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-    });
+    let held =
+        thread::spawn(move || request(&address, "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
     // The answer to `continue` comes when the program stands at the breakpoint.
     let mut line = String::new();
     editor.0.read_line(&mut line).expect("dlv answers");
@@ -365,7 +365,11 @@ fn a_save_waits_for_the_request_that_a_breakpoint_holds() {
     editor.ask("ClearBreakpoint", json!({ "Id": 1 }));
     editor.tell("Command", json!({ "name": "continue" }));
     let answer = held.join().expect("it does not panic").expect("it is answered");
-    assert_eq!((answer.status, answer.body.trim()), (200, "1"), "the request at the breakpoint is answered by its program");
+    assert_eq!(
+        (answer.status, answer.body.trim()),
+        (200, "1"),
+        "the request at the breakpoint is answered by its program"
+    );
     assert_eq!(debugger_of(&mut devloop), (address.clone(), false), "the port is the same");
     devloop.event("live");
     let answer = later.join().expect("it does not panic");

@@ -19,6 +19,7 @@ mod go;
 mod graph;
 mod health;
 mod hello;
+mod hooks;
 mod leaving;
 mod loop_;
 mod mishaps;
@@ -29,6 +30,7 @@ mod programs;
 mod requests;
 mod routes;
 mod saves;
+mod sessions;
 mod steer;
 mod swaps;
 

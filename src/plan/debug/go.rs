@@ -86,7 +86,8 @@ fn go_run(line: &Line<'_>, wish: Wish) -> Result<Under, No> {
         at += 1;
         if WITH_VALUE.contains(&flag.trim_start_matches('-')) {
             let value = words.get(at).and_then(|word| word.plain());
-            let value = value.ok_or_else(|| No::Because(format!("what follows `{flag}` is not known before it runs")))?;
+            let value =
+                value.ok_or_else(|| No::Because(format!("what follows `{flag}` is not known before it runs")))?;
             build_flags.push(shell_words::quote(value).into_owned());
             at += 1;
         }

@@ -283,11 +283,14 @@ impl Plan {
         };
         match no {
             No::Because(why) => Problem::new(format!("service `{name}` cannot be debugged: {why}")),
-            No::Other => Problem::new(format!("devloop knows no debugger for `{}`, the command of `{name}`", service.run.text))
-                .hint(format!(
-                    "write into its `[[service]]` how: `debug = \"{example}\"`, or `debug = \"dlv\"`, `\"node\"` or \
+            No::Other => Problem::new(format!(
+                "devloop knows no debugger for `{}`, the command of `{name}`",
+                service.run.text
+            ))
+            .hint(format!(
+                "write into its `[[service]]` how: `debug = \"{example}\"`, or `debug = \"dlv\"`, `\"node\"` or \
                      `\"debugpy\"` if one of those fits"
-                )),
+            )),
         }
     }
 }

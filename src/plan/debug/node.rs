@@ -8,8 +8,24 @@ use super::{
 
 /// Programs that are scripts of Node, or start one.
 const SCRIPTS: &[&str] = &[
-    "npm", "npx", "pnpm", "pnpx", "yarn", "tsx", "ts-node", "ts-node-dev", "nodemon", "next", "nest", "nuxt", "remix",
-    "vite-node", "fastify", "babel-node", "react-router-serve", "express",
+    "npm",
+    "npx",
+    "pnpm",
+    "pnpx",
+    "yarn",
+    "tsx",
+    "ts-node",
+    "ts-node-dev",
+    "nodemon",
+    "next",
+    "nest",
+    "nuxt",
+    "remix",
+    "vite-node",
+    "fastify",
+    "babel-node",
+    "react-router-serve",
+    "express",
 ];
 
 pub(super) fn under(run: &Command, line: Option<Line<'_>>, certainty: Certainty, wish: Wish) -> Result<Under, No> {

@@ -8,8 +8,19 @@ use super::{
 
 /// Programs that come with a Python package and can be run as `python -m NAME`.
 const MODULES: &[&str] = &[
-    "uvicorn", "gunicorn", "hypercorn", "daphne", "flask", "fastapi", "granian", "celery", "streamlit", "waitress-serve",
-    "sanic", "litestar", "django-admin",
+    "uvicorn",
+    "gunicorn",
+    "hypercorn",
+    "daphne",
+    "flask",
+    "fastapi",
+    "granian",
+    "celery",
+    "streamlit",
+    "waitress-serve",
+    "sanic",
+    "litestar",
+    "django-admin",
 ];
 
 /// Programs that run another one in the project's environment.
@@ -17,8 +28,21 @@ const RUNNERS: &[&str] = &["uv", "poetry", "pdm", "hatch", "pipenv", "rye"];
 
 /// Options of those runners, and of the interpreter, that take the next word as their value.
 const WITH_VALUE: &[&str] = &[
-    "-p", "--python", "--with", "--with-editable", "--with-requirements", "--extra", "--group", "--package", "--project",
-    "--directory", "--env-file", "--index-url", "-C", "-W", "-X",
+    "-p",
+    "--python",
+    "--with",
+    "--with-editable",
+    "--with-requirements",
+    "--extra",
+    "--group",
+    "--package",
+    "--project",
+    "--directory",
+    "--env-file",
+    "--index-url",
+    "-C",
+    "-W",
+    "-X",
 ];
 
 pub(super) fn under(line: Option<Line<'_>>, certainty: Certainty, wish: Wish) -> Result<Under, No> {
@@ -29,7 +53,14 @@ pub(super) fn under(line: Option<Line<'_>>, certainty: Certainty, wish: Wish) ->
     if RUNNERS.contains(&name(0)) && name(1) == "run" {
         program = past_options(&words, 2);
     }
-    let mut debugger = vec!["-m".to_owned(), "debugpy".to_owned(), "--listen".to_owned(), format!("127.0.0.1:{}", wish.port)];
+    // Without the first one it warns that it may miss breakpoints in what comes with Python.
+    let mut debugger = vec![
+        "-Xfrozen_modules=off".to_owned(),
+        "-m".to_owned(),
+        "debugpy".to_owned(),
+        "--listen".to_owned(),
+        format!("127.0.0.1:{}", wish.port),
+    ];
     if wish.begin == Begin::Wait {
         debugger.push("--wait-for-client".to_owned());
     }

@@ -63,7 +63,10 @@ fn an_artifact_of_go_runs_under_dlv_and_keeps_its_arguments() {
 #[test]
 fn a_script_of_one_program_runs_under_dlv_too() {
     let plan = built("CGO_ENABLED=0 go build -o {out} .", "{build} -addr \":$PORT\"");
-    assert_eq!(words(&plan).last().map(String::as_str), Some(&*format!("exec dlv exec {DLV} '/p/api' -- -addr \":$PORT\"")));
+    assert_eq!(
+        words(&plan).last().map(String::as_str),
+        Some(&*format!("exec dlv exec {DLV} '/p/api' -- -addr \":$PORT\""))
+    );
 }
 
 #[test]
@@ -92,8 +95,10 @@ fn go_run_becomes_dlv_debug_with_its_flags() {
 
 #[test]
 fn node_gets_a_flag_and_what_starts_node_gets_it_from_the_environment() {
-    assert_eq!(line(&service("node --enable-source-maps server.js -v")),
-        "node --inspect=127.0.0.1:4000 --enable-source-maps server.js -v");
+    assert_eq!(
+        line(&service("node --enable-source-maps server.js -v")),
+        "node --inspect=127.0.0.1:4000 --enable-source-maps server.js -v"
+    );
     for run in ["npm run dev", "npx tsx server.ts", "pnpm dev", "node_modules/.bin/nodemon server.js"] {
         let debugging = debugging(&service(run));
         assert_eq!((debugging.told, debugging.run.text.as_str()), (Told::ByNodeOptions, run));
@@ -102,7 +107,7 @@ fn node_gets_a_flag_and_what_starts_node_gets_it_from_the_environment() {
 
 #[test]
 fn python_runs_under_debugpy_however_it_is_started() {
-    let listen = "-m debugpy --listen 127.0.0.1:4000";
+    let listen = "-Xfrozen_modules=off -m debugpy --listen 127.0.0.1:4000";
     for (run, expected) in [
         ("python app.py --port {port}", format!("python {listen} app.py --port 80")),
         ("python3.12 -u -X dev -m uvicorn app:app", format!("python3.12 -u -X dev {listen} -m uvicorn app:app")),
@@ -118,17 +123,22 @@ fn python_runs_under_debugpy_however_it_is_started() {
 
 #[test]
 fn a_program_that_waits_is_started_so() {
-    let wait = |run: &str| {
-        plan(&format!("[[service]]\nname = \"api\"\nrun = \"{run}\"\ndebug = {{ wait = true }}\n"))
-    };
+    let wait = |run: &str| plan(&format!("[[service]]\nname = \"api\"\nrun = \"{run}\"\ndebug = {{ wait = true }}\n"));
     assert_eq!(line(&wait("node a.js")), "node --inspect-brk=127.0.0.1:4000 a.js");
-    assert_eq!(line(&wait("python a.py")), "python -m debugpy --listen 127.0.0.1:4000 --wait-for-client a.py");
+    assert_eq!(
+        line(&wait("python a.py")),
+        "python -Xfrozen_modules=off -m debugpy --listen 127.0.0.1:4000 --wait-for-client a.py"
+    );
     assert!(!line(&wait("go run .")).contains("--continue"));
 }
 
 #[test]
 fn a_person_says_how_where_devloop_does_not_know() {
-    let own = |debug: &str| plan(&format!("[[step]]\nname = \"build\"\nrun = \"make {{out}}\"\n[[service]]\nname = \"api\"\nrun = \"{{build}} -v\"\ndebug = {debug}\n"));
+    let own = |debug: &str| {
+        plan(&format!(
+            "[[step]]\nname = \"build\"\nrun = \"make {{out}}\"\n[[service]]\nname = \"api\"\nrun = \"{{build}} -v\"\ndebug = {debug}\n"
+        ))
+    };
     assert_eq!(line(&own("\"gdbserver :{debug_port} {build} -v\"")), "gdbserver :4000 /p/api -v");
     assert_eq!(line(&own("\"dlv\"")), format!("dlv exec {DLV} /p/api -- -v"));
     let mut with_port = own("{ run = \"dlv\", port = 4711 }");
