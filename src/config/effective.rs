@@ -299,7 +299,7 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         Port::None => words("none: it has to be alive for 500 ms"),
         _ => words("none: any HTTP answer counts"),
     };
-    let interval = words("5 ms for 1 s, 20 ms to 5 s, then 100 ms");
+    let interval = words("1 ms for 0.1 s, 5 ms to 1 s, 20 ms to 5 s, then 100 ms");
     let signal = nix::sys::signal::Signal::try_from(service.stop.signal);
     let signal = signal.map_or_else(|_| service.stop.signal.to_string(), |signal| signal.to_string());
     vec![

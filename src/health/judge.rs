@@ -384,10 +384,12 @@ fn is_local(addr: &SocketAddr) -> bool {
     addr.ip().is_loopback() || addr.ip().is_unspecified()
 }
 
-/// The time until the next try: 5 ms in the first second, 20 ms up to five, then 100 ms.
+/// The time until the next try: 1 ms in the first tenth of a second (most programs listen by then, and a connection that is
+/// refused on a loopback costs some 20 µs), 5 ms in the first second, 20 ms up to five, then 100 ms.
 fn pause(at: Duration, interval: Option<Duration>) -> Duration {
     match interval {
         Some(interval) => interval,
+        None if at < Duration::from_millis(100) => Duration::from_millis(1),
         None if at < Duration::from_secs(1) => Duration::from_millis(5),
         None if at < Duration::from_secs(5) => Duration::from_millis(20),
         None => Duration::from_millis(100),

@@ -306,7 +306,7 @@ pub struct Health {
     pub tcp: bool,
     /// After this time without an answer the start has failed.
     pub timeout: Duration,
-    /// A fixed time between probes; none: 5 ms for 1 s, 20 ms to 5 s, then 100 ms.
+    /// A fixed time between probes; none: 1 ms for 0.1 s, 5 ms to 1 s, 20 ms to 5 s, then 100 ms.
     pub interval: Option<Duration>,
 }
 

@@ -69,8 +69,9 @@ fn knocks(then: &Then) -> bool {
 }
 
 #[test]
-fn pauses_grow_from_5_to_20_to_100_ms_unless_an_interval_is_set() {
-    assert_eq!(pause(at(0), None), at(5));
+fn pauses_grow_from_1_to_100_ms_unless_an_interval_is_set() {
+    assert_eq!(pause(at(0), None), at(1));
+    assert_eq!(pause(at(100), None), at(5));
     assert_eq!(pause(at(999), None), at(5));
     assert_eq!(pause(at(1000), None), at(20));
     assert_eq!(pause(at(5000), None), at(100));
