@@ -15,7 +15,7 @@ use crate::{
     error::Problem,
     model::{RunId, Switch},
     plan::{Begin, Debugger, Debugging, Plan, Service, Told, Vars},
-    process::{Ports, Taken, find_program, who_has},
+    process::{Ports, Taken, find_program, who_listens_on},
     sys,
 };
 
@@ -77,7 +77,7 @@ impl Debuggers {
         let port = match (self.known.get(&service.name), service.debug.port) {
             (Some(known), None) => *known,
             (Some(known), Some(written)) if *known == written => written,
-            (_, Some(written)) => match who_has(written, owner) {
+            (_, Some(written)) => match who_listens_on(written, owner) {
                 Some(taken) => return Err(is_taken(service, written, &taken)),
                 None => written,
             },
@@ -133,22 +133,22 @@ impl App {
                 return Err(refused.hint(format!("the services are `{}`", names.join("`, `"))));
             }
         };
-        let service = self.base.service_to_debug(&name).map_err(refused)?;
         match switch {
             Switch::On => {
                 let (programs, base) = (self.programs.clone(), self.base.clone());
+                let service = base.service_to_debug(&name).map_err(refused)?;
                 let owner = |pid| programs.owner_of(pid);
                 self.debuggers.want(&base, &service, &self.os_env, owner).map_err(refused)?;
             }
             Switch::Off => {
-                if self.debuggers.wanted.remove(&service.name).is_none() {
+                if self.debuggers.wanted.remove(&*name).is_none() {
                     return Err(Refused::new(format!("service `{name}` is not debugged")));
                 }
             }
         }
         let plan = self.with_debuggers(&self.base.clone());
         self.handle(Event::Debug(plan.clone()));
-        let debugging = plan.services.iter().find(|node| node.name == service.name);
+        let debugging = plan.services.iter().find(|service| *service.name == *name);
         Ok(match debugging.and_then(|service| service.debugging.as_ref()) {
             Some(debugging) => serde_json::json!({
                 "service": name, "debugger": debugging.name(), "address": debugging.address(),

@@ -45,7 +45,7 @@ impl App {
             ));
         }
         ports.iter().find_map(|port| {
-            let taken = who_has(*port, |pid| self.programs.owner_of(pid))?;
+            let taken = who_has(*port, &self.programs)?;
             let problem = taken.problem(*port);
             let hint = problem.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             Some(format!("{}{hint}", problem.message))

@@ -59,11 +59,19 @@ impl Core {
 }
 
 impl ServiceNode {
-    /// Whether every older instance has to be gone before one of this may start.
-    pub(super) fn needs_to_be_alone(&self, made: &MadeOf) -> bool {
-        let live = self.live.as_ref().and_then(|live| live.made.debugger_port());
-        let mut taken = self.leaving.iter().filter_map(|leaving| leaving.debugger_port).chain(live);
-        self.is_exclusive() || made.debugger_port().is_some_and(|port| taken.any(|other| other == port))
+    /// Whether an older instance has to be gone before one of this may start.
+    pub(super) fn is_hindered(&self, made: &MadeOf) -> bool {
+        if self.is_exclusive() {
+            return self.live.is_some() || !self.leaving.is_empty();
+        }
+        let has_port = |leaving: &Leaving| leaving.debugger_port == made.debugger_port();
+        made.debugger_port().is_some() && (self.live_hinders(made) || self.leaving.iter().any(has_port))
+    }
+
+    /// Whether the live instance is one of those.
+    pub(super) fn live_hinders(&self, made: &MadeOf) -> bool {
+        let taken = self.live.as_ref().and_then(|live| live.made.debugger_port());
+        self.is_exclusive() || (taken.is_some() && taken == made.debugger_port())
     }
 
     /// How an instance of this is run. An older program is started as it was when it ran, though dev.toml says something

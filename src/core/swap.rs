@@ -134,7 +134,7 @@ impl Core {
     fn continue_next(&mut self, index: usize) -> bool {
         let service = &mut self.services[index];
         match &service.next {
-            Next::Clearing { .. } if service.leaving.is_empty() && service.live.is_none() => {
+            Next::Clearing { made, .. } if !service.is_hindered(made) => {
                 let Next::Clearing { made, why, purpose } = std::mem::replace(&mut service.next, Next::None) else {
                     return false;
                 };
@@ -142,9 +142,7 @@ impl Core {
                 self.spawn_instance(index, made, why, purpose, Swap::Exclusive);
                 true
             }
-            Next::Pause { until, made }
-                if *until <= self.now && (!service.needs_to_be_alone(made) || service.leaving.is_empty()) =>
-            {
+            Next::Pause { until, made } if *until <= self.now && !service.is_hindered(made) => {
                 let Next::Pause { made, .. } = std::mem::replace(&mut service.next, Next::None) else { return false };
                 self.spawn_instance(index, made, Why::Crashed, Purpose::Restart, Swap::Overlap);
                 true
@@ -220,10 +218,12 @@ impl Core {
 
     pub(super) fn start(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let service = &mut self.services[index];
-        if !service.needs_to_be_alone(&made) || (service.live.is_none() && service.leaving.is_empty()) {
+        if !service.is_hindered(&made) {
             return self.spawn_instance(index, made, why, purpose, Swap::Overlap);
         }
-        if let Some(live) = service.live.take() {
+        if service.live_hinders(&made)
+            && let Some(live) = service.live.take()
+        {
             let uploads = drain_limit(&live.made, service.plan.drain);
             let limit = drain_limit(&live.made, service.plan.drain.min(DRAIN_EXCLUSIVE));
             service.leaving.push(Leaving::new(live.run, &live.made, Drains::Draining));

@@ -205,7 +205,7 @@ mod tests {
     fn a_script_of_one_program_keeps_its_quotes_and_values() {
         assert_eq!(
             under("{build} -addr \":$PORT\" --name 'a  b' {port}"),
-            ["sh", "-c", "exec dlv 'it'\\''s' '/a b/api' -- -addr \":$PORT\" --name 'a  b' '80'"]
+            ["sh", "-c", "exec dlv 'it'\\''s' '/a b/api' -- -addr \":$PORT\" --name 'a  b' 80"]
         );
     }
 

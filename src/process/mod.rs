@@ -40,7 +40,7 @@ pub use self::{
     signals::{Asked, Signals, stop_self},
     spawn::GuardBinary,
     strays::{Session, Stray},
-    taken::{Taken, who_has},
+    taken::{Taken, who_has, who_listens_on},
 };
 use crate::{
     model::{Exit, RunId},

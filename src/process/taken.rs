@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::SESSION_MARK;
+use super::{Programs, SESSION_MARK};
 use crate::{error::Problem, model::RunId, sys};
 
 /// Who listens on a port.
@@ -35,8 +35,13 @@ pub enum Taken {
     Unseen,
 }
 
-/// Who listens on `port`; none if nobody does, or if the OS does not tell. `owner` knows our own runs.
-pub fn who_has(port: u16, owner: impl Fn(u32) -> Option<RunId>) -> Option<Taken> {
+/// Who listens on `port`; none if nobody does, or if the OS does not tell.
+pub fn who_has(port: u16, programs: &Programs) -> Option<Taken> {
+    who_listens_on(port, |pid| programs.owner_of(pid))
+}
+
+/// The same where another knows which processes are ours.
+pub fn who_listens_on(port: u16, owner: impl Fn(u32) -> Option<RunId>) -> Option<Taken> {
     let listeners = sys::listeners_on(port);
     let Some(pid) = listeners.iter().find_map(|listener| listener.pid) else {
         return (!listeners.is_empty()).then_some(Taken::Unseen);

@@ -475,7 +475,7 @@ fn debug_is_a_string_or_a_table() {
 name = "api"
 run = "./api"
 debug = true"#;
-    let message = r#"error: `debug` must be a string or a table, not a boolean
+    let message = r#"error: `debug` must be a string or a table, not `true`
  --> dev.toml:4:9
   |
 4 | debug = true

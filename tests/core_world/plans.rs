@@ -254,8 +254,10 @@ pub fn shape(number: usize) -> Plan {
 /// `plan` with these services under their debuggers, and no others.
 pub fn debugged(plan: &Plan, names: &BTreeSet<Arc<str>>) -> Plan {
     let mut plan = plan.clone();
-    for (port, service) in (4_000..).zip(&mut plan.services) {
+    for service in &mut plan.services {
         let mut other = (**service).clone();
+        // Each keeps its own, wherever it stands.
+        let port = 4_000 + other.name.bytes().map(u16::from).sum::<u16>();
         let run = other.run.clone();
         other.debugging = names.contains(&other.name).then(|| {
             let (told, begin) = (Told::ByCommand, Begin::Run);

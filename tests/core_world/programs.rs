@@ -160,12 +160,10 @@ impl World {
             Program::Service(service) => {
                 let index = self.plan.services.iter().position(|other| other.name == service.name);
                 let index = index.expect("it is in the plan");
-                let same_port = |other: &Service| other.name == service.name && other.debugging.is_some();
+                let port = |service: &Service| service.debugging.as_ref().map(|debugging| debugging.port);
                 let mut others = self.processes.values().filter_map(Process::service);
-                assert!(
-                    service.debugging.is_none() || !others.any(|other| same_port(other)),
-                    "two debuggers want the same port"
-                );
+                let taken = others.any(|other| port(other) == port(service));
+                assert!(port(service).is_none() || !taken, "two debuggers want the same port");
                 (self.read_by_service(index), self.blind_before_service(index), 12 + self.random(300))
             }
         };

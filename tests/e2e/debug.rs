@@ -2,7 +2,7 @@
 //! breakpoint fails nothing.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
     process::Command,
@@ -31,7 +31,7 @@ fn python_server(version: u32) -> String {
         "import http.server, os\n\
          class Handler(http.server.BaseHTTPRequestHandler):\n\
          \x20   def do_GET(self):\n\
-         \x20       self.send_response(200); self.end_headers(); self.wfile.write(b'{version}')\n\
+         \x20       self.send_response(200); self.send_header('Content-Length', '1'); self.end_headers(); self.wfile.write(b'{version}')\n\
          \x20   def log_message(self, *words): pass\n\
          http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n"
     )
@@ -69,10 +69,26 @@ fn debugger_of(devloop: &mut Devloop) -> (String, bool) {
     (event["address"].as_str().expect("an address").to_owned(), event["attach"].is_array())
 }
 
-/// The programs that this inspector shows.
+/// The programs that this inspector shows. It keeps connections open, whatever it is asked.
 fn inspected(address: &str) -> Vec<String> {
-    let answer = get(address, "/json/list");
-    let list: Value = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("it is a socket");
+    write!(stream, "GET /json/list HTTP/1.1\r\nhost: {address}\r\n\r\n").expect("it reads");
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("it answers");
+        match line.trim().to_ascii_lowercase().split_once(": ") {
+            Some(("content-length", number)) => length = number.parse().expect("a number"),
+            Some(_) => {}
+            None if line.trim().is_empty() => break,
+            None => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("all of it comes");
+    let list: Value = serde_json::from_slice(&body).expect("it is JSON");
     list.as_array().expect("a list").iter().map(|one| one["url"].as_str().unwrap_or_default().to_owned()).collect()
 }
 

@@ -255,12 +255,10 @@ impl Plan {
 
     /// Whether the program that its command names comes out of `go build`.
     fn is_made_by_go(&self, service: &Service) -> bool {
-        let first = Line::of(&service.run).and_then(|line| line.words().into_iter().next());
-        match first {
-            Some(Word::Value(name)) => {
-                let mut named = service.uses.iter().map(|index| &self.steps[*index]).filter(|step| *step.name == *name);
-                named.any(|step| go::builds(&step.run))
-            }
+        let mut used = service.uses.iter().map(|index| &self.steps[*index]);
+        let Some(line) = Line::of(&service.run) else { return used.any(|step| go::builds(&step.run)) };
+        match line.words().into_iter().next() {
+            Some(Word::Value(name)) => used.any(|step| *step.name == *name && go::builds(&step.run)),
             Some(Word::Plain(_)) if service.program.is_some() => {
                 service.after.iter().any(|index| go::builds(&self.steps[*index].run))
             }
@@ -316,6 +314,3 @@ fn file_name(path: &str) -> &str {
 fn strings<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,10 +1,12 @@
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+//! Which debugger fits a command, and what becomes of the command.
 
-use super::*;
-use crate::{config, plan::Vars};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use devloop::{
+    config,
+    error::Problem,
+    plan::{Debugger, Debugging, Plan, Told, Vars},
+};
 
 fn plan(toml: &str) -> Plan {
     let loaded = config::load(toml, Path::new("dev.toml"), Path::new("/p"));
@@ -63,10 +65,9 @@ fn an_artifact_of_go_runs_under_dlv_and_keeps_its_arguments() {
 #[test]
 fn a_script_of_one_program_runs_under_dlv_too() {
     let plan = built("CGO_ENABLED=0 go build -o {out} .", "{build} -addr \":$PORT\"");
-    assert_eq!(
-        words(&plan).last().map(String::as_str),
-        Some(&*format!("exec dlv exec {DLV} '/p/api' -- -addr \":$PORT\""))
-    );
+    let flags = "--headless '--listen=127.0.0.1:4000' '--api-version=2' --accept-multiclient --continue";
+    let script = format!("exec dlv exec {flags} /p/api -- -addr \":$PORT\"");
+    assert_eq!(words(&plan).last(), Some(&script));
 }
 
 #[test]
@@ -160,7 +161,8 @@ fn what_cannot_be_debugged_says_why_and_what_to_write() {
 #[test]
 fn every_editor_is_told_the_port() {
     for (_, debugger) in Debugger::ALL {
-        let lines = attach::lines(Some(debugger), 4711);
+        let with = Debugging { debugger: Some(debugger), port: 4711, ..(*debugging(&service("node a.js"))).clone() };
+        let lines = with.attach();
         assert!(lines.len() >= 2 && lines.iter().all(|line| line.how.contains("4711")), "{lines:?}");
         let settings: serde_json::Value = serde_json::from_str(&lines[0].how).expect("what VS Code reads");
         assert_eq!(settings["request"], "attach");
@@ -172,5 +174,4 @@ fn who_is_not_wanted_is_left_alone() {
     let plan = service("ruby app.rb");
     let (same, problems) = plan.debugged(&BTreeMap::new(), "");
     assert!(same == plan && problems.is_empty());
-    assert_eq!(plan.root, PathBuf::from("/p"));
 }
