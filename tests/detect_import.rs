@@ -137,10 +137,87 @@ fn air_files_of_every_shape_are_understood() {
     ] {
         becomes(&[(".air.toml", text)], ".air.toml", wanted);
     }
+    // air reads a whole number below a million as milliseconds, a larger one as nanoseconds.
+    for (delay, grace) in [("500", "500ms"), ("2000000000", "2000ms"), ("\"2s\"", "2s")] {
+        let text = format!("[build]\nkill_delay = {delay}\n");
+        becomes(&[(".air.toml", &text)], ".air.toml", &[&format!("grace = \"{grace}\"")]);
+    }
+    // Written on Windows.
+    let windows = "[build]\ncmd = \"go build -o ./tmp/main.exe .\"\nbin = \"tmp\\\\main.exe\"\n";
+    becomes(&[(".air.toml", windows)], ".air.toml", &["run = \"go build -o {out} .\"", "run = \"{build}\""]);
+    let debugger = "[build]\nfull_bin = \"dlv exec --headless --listen :2345 ./tmp/main -- serve\"\n";
+    becomes(&[(".air.toml", debugger)], ".air.toml", &["--listen :2345 {build} -- serve"]);
+    becomes(
+        &[(".air.toml", "[build]\ncmd = \"make\"\nbin = \"a/b\"\ninclude_ext = [\"*\"]\n")],
+        ".air.toml",
+        &["inputs = [\"**/*\"]"],
+    );
     let odd = becomes(&[(".air.toml", "[build]\nnew_key = 1\n")], ".air.toml", &[]);
     assert!(odd.left[0].starts_with("`build.new_key`: not known here"), "{:?}", odd.left);
     let broken = translate(&[(".air.toml", "[build")], ".air.toml").unwrap_err();
     assert!(broken.message.contains("is not understood") && !broken.causes.is_empty(), "{broken:?}");
+}
+
+/// As `air init` of v1.67 writes it: every key, most of them as empty as can be.
+const AIR_INIT: &str = r#"
+env_files = []
+root = "."
+testdata_dir = "testdata"
+tmp_dir = "tmp"
+
+[build]
+  args_bin = []
+  bin = "./tmp/main"
+  cmd = "go build -o ./tmp/main ."
+  delay = 1000
+  entrypoint = ["./tmp/main"]
+  exclude_dir = ["tmp", "vendor", "testdata"]
+  exclude_file = []
+  exclude_regex = ["_test.go"]
+  full_bin = ""
+  include_dir = []
+  include_ext = ["go", "tpl", "tmpl", "html"]
+  include_file = []
+  kill_delay = "0s"
+  poll = false
+  poll_interval = 0
+  post_cmd = []
+  pre_cmd = []
+  rerun = false
+
+[proxy]
+  app_port = 0
+  app_start_timeout = 0
+  enabled = false
+  proxy_port = 0
+"#;
+
+#[test]
+fn the_file_that_air_writes_itself_is_nothing_but_a_build_and_a_service() {
+    let written = becomes(&[(".air.toml", AIR_INIT), ("main.go", "package main")], ".air.toml", &[]);
+    let tables = written.draft.toml();
+    let tables = tables.split("# Without a counterpart").next().unwrap().trim();
+    let wanted = "[[step]]\nname = \"build\"\nrun = \"go build -o {out} .\"\ninputs = \"go\"  # what the packages really consist of, embedded files too; no tests\n\n[[service]]\nname = \"app\"\nrun = \"{build}\"";
+    assert_eq!(tables, wanted);
+    // A proxy that is switched off says nothing about ports.
+    let off = AIR_INIT.replace("app_port = 0", "app_port = 8080").replace("proxy_port = 0", "proxy_port = 8090");
+    let off = becomes(&[(".air.toml", &off)], ".air.toml", &[]);
+    assert!(!off.draft.toml().contains("80"), "{}", off.draft.toml());
+}
+
+#[test]
+fn the_example_of_the_guide_becomes_what_the_guide_says() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/from-air.md")).unwrap();
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+        rest.split("```").next().unwrap().to_owned()
+    };
+    let import = becomes(&[(".air.toml", &block("ini")), ("web/css/a.css", "")], ".air.toml", &[]);
+    let plain = |toml: &str| -> Vec<String> {
+        let lines = toml.lines().map(|line| line.split("  #").next().unwrap().trim_end().to_owned());
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+    };
+    assert_eq!(plain(&import.draft.toml()), plain(&block("toml")));
 }
 
 #[test]

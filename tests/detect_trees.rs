@@ -347,6 +347,37 @@ fn the_lock_file_says_who_installs() {
 }
 
 #[test]
+fn of_several_lock_files_the_one_whose_program_is_here_counts() {
+    let package = r#"{"name":"api","scripts":{"start":"node server.js"},"dependencies":{"express":"4"}}"#;
+    let files: Files =
+        &[("package.json", package), ("package-lock.json", ""), ("yarn.lock", ""), ("server.js", "app.listen(4000)")];
+    reads(files, &["npm"], &["run = \"npm install"]);
+    reads(files, &["npm", "yarn"], &["run = \"yarn install"]);
+}
+
+#[test]
+fn variables_that_a_script_sets_stay_when_devloop_restarts_its_program() {
+    let package = r#"{"scripts":{"dev":"cross-env NODE_ENV=development nodemon src/index.js"}}"#;
+    reads(
+        &[("package.json", package), ("src/index.js", "listen(process.env.PORT)")],
+        &[],
+        &["run = \"env NODE_ENV=development node src/index.js\""],
+    );
+}
+
+#[test]
+fn a_file_that_everybody_makes_for_himself_is_missed() {
+    let missed = |files: Files| {
+        let finding = reads(files, &[], &[]);
+        finding.doubts.first().is_some_and(|doubt| doubt.text.contains("`cp .env.example .env`"))
+    };
+    let go = [("go.mod", MOD), ("main.go", SERVER)];
+    assert!(missed(&[go[0], go[1], (".env.example", "A=b\n"), ("config.ts.sample", "")]));
+    assert!(!missed(&[go[0], go[1], (".env.example", "A=b\n"), (".env", "A=c\n")]));
+    assert!(!missed(&go));
+}
+
+#[test]
 fn the_members_of_a_node_workspace_are_chosen_by_name() {
     let files: Files = &[
         ("package.json", r#"{"workspaces":["apps/*","packages/*"],"scripts":{"dev":"turbo run dev"}}"#),
@@ -362,9 +393,12 @@ fn the_members_of_a_node_workspace_are_chosen_by_name() {
 #[test]
 fn python_frameworks_are_started_without_their_own_reloading() {
     let manage = ("manage.py", "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'x.settings')\n");
-    reads(&[manage, ("uv.lock", "")], &[], &["uv run python manage.py runserver --noreload 127.0.0.1:{port}"]);
+    reads(&[manage, ("uv.lock", "")], &["uv"], &["uv run python manage.py runserver --noreload 127.0.0.1:{port}"]);
     reads(&[manage, (".venv/bin/python", "")], &[], &["run = \".venv/bin/python manage.py"]);
-    reads(&[manage, ("poetry.lock", "")], &[], &["poetry run python manage.py", "poetry install"]);
+    reads(&[manage, ("poetry.lock", "")], &["poetry"], &["poetry run python manage.py", "poetry install"]);
+    // What is not installed is put into the project's own environment.
+    reads(&[manage, ("uv.lock", "")], &[], &["pip install -q --disable-pip-version-check uv", ".venv/bin/uv sync"]);
+    reads(&[manage, ("poetry.lock", "")], &[], &[".venv/bin/poetry install --no-root", "run = \".venv/bin/python man"]);
     reads(
         &[manage, ("requirements.txt", "django\n")],
         &[],
@@ -391,6 +425,10 @@ fn python_frameworks_are_started_without_their_own_reloading() {
         &[],
         &["uvicorn app.main:app"],
     );
+    let makes = "def get_application() -> FastAPI:\n    application = FastAPI(title='x')\n    return application\n";
+    let called = format!("from fastapi import FastAPI\n\n\n{makes}\n\napp = get_application()\n");
+    reads(&[("app/__init__.py", ""), ("app/main.py", &called)], &[], &["-m uvicorn app.main:app --host"]);
+    reads(&[("main.py", makes)], &[], &["-m uvicorn --factory main:get_application --host"]);
     reads(&[("server.py", "HTTPServer(('', int(os.environ['PORT']))).serve_forever()\n")], &[], &["python3 server.py"]);
 }
 

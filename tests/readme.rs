@@ -53,6 +53,8 @@ fn load(toml: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();
     fs::write(folder.join(".env"), "").unwrap();
+    let cwds = toml.lines().filter_map(|line| line.strip_prefix("cwd = \"")?.strip_suffix('"'));
+    cwds.for_each(|cwd| fs::create_dir_all(folder.join(cwd)).unwrap());
     let loaded = config::load(toml, Path::new("dev.toml"), &folder)
         .unwrap_or_else(|problems| panic!("{toml}\n{}", render(&problems, Colour::Never)));
     assert_eq!(loaded.warnings, [], "{toml}");
@@ -121,7 +123,9 @@ fn assert_command_works(document: &str, line: &str) {
             None
         }
         [program, ..] => {
-            let known = program.contains('=') || ["git", "rg"].contains(program) || root().join(program).exists();
+            let known = program.contains('=')
+                || ["git", "rg", "curl", "sed"].contains(program)
+                || root().join(program).exists();
             assert!(known, "{document}: {line}");
             None
         }
@@ -231,6 +235,26 @@ fn the_defaults_in_the_documentation_hold() {
     for text in ["| `drain` | time | `\"60s\"`", "| `timeout` | time | `\"60s\"`", "| `grace` | time | `\"5s\"`"] {
         assert!(reference.contains(text), "{text}");
     }
+}
+
+/// Whoever measures anew changes one page, and this names the other.
+#[test]
+fn the_figures_of_the_comparison_are_those_of_the_benchmarks() {
+    let (page, measured) = (read("docs/comparison.md"), read("docs/benchmarks.md"));
+    let after = page.split("<!-- figures -->").nth(1).unwrap();
+    let rows = after.trim_start().lines().take_while(|line| line.starts_with('|')).skip(2);
+    let mut seen = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let title = if cells[0].starts_with("trivial") { "### A trivial build" } else { "### A Go program" };
+        let section = measured.split(title).nth(1).unwrap().split("\n### ").next().unwrap();
+        for (name, figure) in ["by hand", "devloop", "air"].iter().zip(&cells[1..]) {
+            let wanted = format!("| {name} | {figure} |");
+            assert!(section.contains(&wanted), "docs/benchmarks.md does not say `{wanted}` for {}", cells[0]);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 6);
 }
 
 #[test]

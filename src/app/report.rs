@@ -21,10 +21,11 @@ impl App {
         let debugger = self.runs.get(&run).and_then(|known| known.debugging.as_ref()?.debugger);
         let hint = match (clue, debugger) {
             (Some(Clue::AddressInUse), _) => self.about_taken_port(&tail),
-            (_, Some(Debugger::Debugpy)) if tail.iter().any(|line| line.ends_with("No module named debugpy")) => {
+            (Some(Clue::Locked), _) => None,
+            (None, Some(Debugger::Debugpy)) if tail.iter().any(|line| line.ends_with("No module named debugpy")) => {
                 Some(Debugger::Debugpy.install().to_owned())
             }
-            (Some(Clue::Locked) | None, _) => None,
+            (None, _) => problems::advice(&tail),
         };
         let own = self.runs.get(&run).and_then(|known| known.problems.as_ref());
         let places = problems::read_with(&tail, own);

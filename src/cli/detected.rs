@@ -58,11 +58,19 @@ pub(super) fn load(finding: &Finding, root: &Path) -> Result<Loaded, Vec<Problem
     })
 }
 
+const NOTHING_HINT: &str = "\
+`devloop up -- CMD` runs a command as it is; or write a dev.toml, for a server that learns its port from `$PORT`:
+
+[[service]]
+name = \"web\"
+run = \"./server\"
+";
+
 /// Where a problem has no advice of its own: how to begin by hand.
 fn nothing_there(problem: Problem, root: &Path) -> Problem {
     if problem.hint.is_some() {
         return problem;
     }
     let message = format!("no {FILE_NAME} in `{}` or a folder above it, and {}", root.display(), problem.message);
-    Problem::new(message).hint(super::NO_CONFIG_HINT)
+    Problem::new(message).hint(NOTHING_HINT)
 }

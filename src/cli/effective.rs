@@ -5,23 +5,20 @@ use std::{fmt::Write, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Exit, Terminal, complain, config_file, environment, no_config, up};
+use super::{Exit, Terminal, complain, config_file, environment, no_config, schema, up};
 use crate::{
     config::{self, Entry, Origin, Section, Value},
     error::Problem,
 };
 
-/// The JSON Schema of dev.toml; tests/generated.rs keeps it true.
-const SCHEMA: &str = include_str!("../../docs/dev.schema.json");
-
 const AFTER_HELP: &str = "\
 Prints dev.toml as it holds: with every key that is not written, and behind each value the line it stands in,
 `default`, or `command line`. What dev.toml has no words for is a comment.
 
-Editors that know JSON Schema complete and check dev.toml:
-  devloop config --schema > .devloop/dev.schema.json
-and, as the first line of dev.toml (taplo, Even Better TOML, Tombi):
-  #:schema ./.devloop/dev.schema.json";
+Editors that know JSON Schema complete and check dev.toml by its first line, which `devloop init` writes
+(taplo, Even Better TOML, Tombi):
+  #:schema ./.devloop/dev.schema.json
+`devloop up` puts the schema there where a dev.toml has that line.";
 
 /// Its arguments.
 #[derive(Debug, Args)]
@@ -41,7 +38,7 @@ pub struct ConfigArgs {
 /// Reads and prints.
 pub fn run(args: &ConfigArgs, file: Option<PathBuf>, terminal: &Terminal) -> Exit {
     if args.schema {
-        environment::to_stdout(SCHEMA);
+        environment::to_stdout(schema::SCHEMA);
         return Exit::Good;
     }
     match sections(args, file) {

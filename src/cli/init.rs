@@ -12,7 +12,7 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, Terminal, complain, detected, environment};
+use super::{Exit, Terminal, complain, detected, environment, schema};
 use crate::{
     config::{self, FILE_NAME},
     detect::{self, Finding, Reading, Tree, Value},
@@ -96,7 +96,8 @@ fn text(args: &InitArgs, file: &Path) -> Result<String, Vec<Problem>> {
 /// What another tool's file says. What has no counterpart is said here, too.
 fn translated(tree: &Tree, from: &str, root: &Path) -> Result<String, Vec<Problem>> {
     let import = detect::import::import(tree, from).map_err(|problem| vec![problem])?;
-    let text = format!("# Translated from {} by `devloop init --from`.\n\n{}", shown(from), import.draft.toml());
+    let line = schema::LINE;
+    let text = format!("{line}# Translated from {} by `devloop init --from`.\n\n{}", shown(from), import.draft.toml());
     if let Err(problems) = config::load(&text, Path::new(FILE_NAME), root) {
         environment::to_stderr(&render(&problems, Colour::Never));
         environment::to_stderr("The translation has to be mended there.\n");
@@ -125,7 +126,8 @@ fn not_there(file: &Path) -> Result<(), Vec<Problem>> {
 
 /// The comments at the top: what was assumed, and what is not sure.
 fn head(finding: &Finding) -> String {
-    let mut head = String::from("# Written by `devloop init`; `devloop check` says what devloop understands of it.\n");
+    let mut head = String::from(schema::LINE);
+    head.push_str("# Written by `devloop init`; `devloop check` says what devloop understands of it.\n");
     finding.what.iter().for_each(|what| head.push_str(&format!("# Taken for {what}.\n")));
     finding.doubts.iter().for_each(|doubt| head.push_str(&format!("# Unsure: {}.\n", doubt.text)));
     head + "\n"
@@ -218,6 +220,9 @@ fn write(args: &InitArgs, file: &Path, text: &str) -> Result<(), Vec<Problem>> {
     } else {
         let made = OpenOptions::new().write(true).create_new(true).open(file);
         made.and_then(|mut made| made.write_all(text.as_bytes())).map_err(failed)?;
+    }
+    if let Err(problem) = schema::put_beside(file) {
+        environment::to_stderr(&render(&[problem.hint("only editors miss it")], Colour::Never));
     }
     environment::to_stderr(&format!("wrote {}: `devloop check` explains it, `devloop up` runs it\n", file.display()));
     Ok(())

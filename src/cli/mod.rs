@@ -19,6 +19,7 @@ pub mod restart;
 pub mod rollback;
 pub mod run;
 mod running;
+mod schema;
 pub mod status;
 pub mod stop;
 pub mod trust;

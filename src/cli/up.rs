@@ -10,6 +10,7 @@ use super::{
     environment::{self, Connected},
     log,
     running::{Caller, Output},
+    schema,
 };
 use crate::{
     app::{self, Ending, Picture, Until},
@@ -124,6 +125,9 @@ pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode
     if detaches {
         let output = if json { Output::Json } else { Output::Text };
         return detach::run(&prepared.plan.root, output, &Caller { file, terminal }).into();
+    }
+    if let Some(file) = &prepared.file {
+        schema::put_if_named(file);
     }
     if let Err(problem) = log::begin(prepared.verbosity, prepared.log.as_deref()) {
         return complain(terminal, &[problem]).into();

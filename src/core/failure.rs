@@ -15,6 +15,9 @@ use crate::{
     plan::{Restart, Swap},
 };
 
+/// For a service that does what it does and ends.
+const ENDS_WELL: &str = "what ends by itself is a step: `[[step]]` instead of `[[service]]`";
+
 impl Core {
     /// Probing has found out that the candidate will not become ready.
     pub(super) fn unhealthy(&mut self, run: RunId, report: Report) {
@@ -56,7 +59,8 @@ impl Core {
         }
         if let Next::Starting(candidate) = std::mem::replace(&mut service.next, Next::None) {
             let title = format!("service `{}` ended before it was ready: {exit}", service.plan.name);
-            self.start_failed(index, candidate, Report { title, ..report }, clue);
+            let hint = report.hint.clone().or_else(|| exit.is_success().then(|| ENDS_WELL.to_owned()));
+            self.start_failed(index, candidate, Report { title, hint, ..report }, clue);
         }
     }
 

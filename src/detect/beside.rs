@@ -17,6 +17,8 @@ pub(super) fn put(tree: &Tree, finding: &mut Finding) {
         workers(tree, finding);
     }
     env_file(tree, finding);
+    // First: without it the program often does not come up at all.
+    finding.doubts.splice(..0, sample(tree));
     let needed = compose::needed(tree);
     finding.doubts.extend(needed.doubts);
     if !needed.services.is_empty() {
@@ -32,6 +34,22 @@ fn workers(tree: &Tree, finding: &mut Finding) {
     for worker in services.into_iter().filter(|worker| !known.contains(&worker.name().to_owned())) {
         finding.draft.tables.push(worker.why("of Procfile"));
     }
+}
+
+/// A file that everybody has to make for himself, out of one that is in the repository.
+fn sample(tree: &Tree) -> Option<Doubt> {
+    const ENDS: &[&str] = &[".example", ".sample", ".dist", ".template", "-example", "-sample"];
+    let made = |path: &str| {
+        let end = ENDS.iter().find(|end| path.ends_with(**end))?;
+        let name = path.strip_suffix(end)?;
+        // What is nested deeply belongs to something else.
+        let is_near = path.matches('/').count() <= 1 && !name.ends_with(".md") && !name.contains("docker");
+        (is_near && !tree.has(name)).then(|| (path.to_owned(), name.to_owned()))
+    };
+    let mut found: Vec<(String, String)> = tree.paths().filter_map(made).collect();
+    found.sort_by_key(|(path, name)| (!name.ends_with(".env"), path.matches('/').count()));
+    let (path, name) = found.into_iter().next()?;
+    Some(Doubt::new(format!("`{path}` is there and `{name}` is not, which the program may read: `cp {path} {name}`")))
 }
 
 /// `.env` is read where devloop understands it and the program's own server does not read it anyway.

@@ -38,7 +38,12 @@ impl Manager {
             ("bun.lock", Manager::Bun),
             ("bun.lockb", Manager::Bun),
         ];
-        by_file.iter().find(|(file, _)| tree.has(file)).map_or(Manager::Npm, |(_, manager)| *manager)
+        let npm = [("package-lock.json", Manager::Npm)];
+        let there: Vec<Manager> =
+            by_file.iter().chain(&npm).filter(|(file, _)| tree.has(file)).map(|(_, manager)| *manager).collect();
+        // Of several lock files, the one whose program is here.
+        let installed = there.iter().find(|manager| tree.program(manager.program()));
+        installed.or(there.first()).copied().unwrap_or(Manager::Npm)
     }
 
     fn program(self) -> &'static str {

@@ -131,9 +131,19 @@ pub(super) fn started(package: &Package, name: &str, text: &str) -> Started {
     }
     match (compound, restarted(package.manager, program, rest)) {
         (_, None) => Started::script(name, text),
-        (false, Some(Some(run))) => Started { instead_of: Some(text.to_owned()), ..Started::plain(run) },
+        (false, Some(Some(run))) => {
+            let run = assigned(text) + &run;
+            Started { instead_of: Some(text.to_owned()), ..Started::plain(run) }
+        }
         (_, Some(_)) => Started { reloads: Some(program.to_owned()), ..Started::script(name, text) },
     }
+}
+
+/// The variables that a script sets before its program, as a command line does: `env A=b `.
+fn assigned(text: &str) -> String {
+    let before = text.split_whitespace().take_while(|word| is_wrapper(word));
+    let set: Vec<&str> = before.filter(|word| word.contains('=')).collect();
+    if set.is_empty() { String::new() } else { format!("env {} ", set.join(" ")) }
 }
 
 /// Words before the program: `cross-env A=b`, `npx`.

@@ -33,15 +33,22 @@ impl Runner {
         let by_tool = |python: &str| Runner { python: python.to_owned(), install: None, doubt: None };
         let project = tree.text("pyproject.toml").unwrap_or_default();
         if tree.has("uv.lock") || project.contains("[tool.uv") {
-            return by_tool("uv run python");
+            return if tree.program("uv") {
+                by_tool("uv run python")
+            } else {
+                Runner::fetched(tree, "uv", "sync --inexact", &["uv.lock", "pyproject.toml"])
+            };
         }
         if tree.has("poetry.lock") || project.contains("[tool.poetry") {
+            if !tree.program("poetry") {
+                return Runner::fetched(tree, "poetry", "install --no-root", &["poetry.lock", "pyproject.toml"]);
+            }
             let install = Table::step("install", "poetry install")
                 .with("inputs", ["poetry.lock", "pyproject.toml"])
                 .with("cancel", Value::Flag(false));
             return Runner { install: Some(install), ..by_tool("poetry run python") };
         }
-        if tree.has("Pipfile") {
+        if tree.has("Pipfile") && tree.program("pipenv") {
             return by_tool("pipenv run python");
         }
         for folder in [".venv", "venv", "env"] {
@@ -49,7 +56,7 @@ impl Runner {
                 return by_tool(&format!("{folder}/bin/python"));
             }
         }
-        let python = if tree.program("python3") || !tree.program("python") { "python3" } else { "python" };
+        let python = system_python(tree);
         if tree.variable("VIRTUAL_ENV") || tree.variable("CONDA_PREFIX") {
             return by_tool("python");
         }
@@ -61,6 +68,9 @@ impl Runner {
                 install: Some(into_venv(tree, python, &format!("-r {file}"), file)),
                 ..by_tool(".venv/bin/python")
             };
+        }
+        if tree.has("Pipfile") {
+            return Runner::fetched(tree, "pipenv", "install --dev", &["Pipfile", "Pipfile.lock"]);
         }
         if project.contains("[project]") && project.contains("dependencies") {
             if tree.program("uv") {
@@ -76,6 +86,24 @@ impl Runner {
         ));
         Runner { doubt: Some(doubt), ..by_tool(python) }
     }
+
+    /// A tool that is not installed is put into the project's own environment, and installs the rest there.
+    fn fetched(tree: &Tree, tool: &str, install: &str, inputs: &[&str]) -> Runner {
+        let python = system_python(tree);
+        let make = format!(
+            "{python} -m venv .venv && .venv/bin/python -m pip install -q --disable-pip-version-check {tool} && .venv/bin/{tool} {install}"
+        );
+        let install = Table::step("install", make)
+            .with("inputs", inputs)
+            .because("cancel", Value::Flag(false), "half an installation helps nobody")
+            .why(format!("{tool} is not installed here: it is put into .venv, beside what it installs"));
+        let doubt = Doubt::new(format!("`{tool}` is not installed: it is put into .venv"));
+        Runner { python: ".venv/bin/python".to_owned(), install: Some(install), doubt: Some(doubt) }
+    }
+}
+
+fn system_python(tree: &Tree) -> &'static str {
+    if tree.program("python3") || !tree.program("python") { "python3" } else { "python" }
 }
 
 fn into_venv(tree: &Tree, python: &str, what: &str, file: &str) -> Table {
@@ -135,6 +163,36 @@ fn object<'t>(tree: &'t Tree, class: &str) -> Option<(&'t str, String)> {
     found.into_iter().next()
 }
 
+/// What uvicorn is told to serve: an object of this class; what a function makes that makes one; that function itself.
+fn served<'t>(tree: &'t Tree, class: &str) -> Option<(&'t str, String, &'static str)> {
+    if let Some((path, name)) = object(tree, class) {
+        return Some((path, name, ""));
+    }
+    let (path, function) = own_files(tree).find_map(|path| Some((path, maker(&tree.text(path)?, class)?)))?;
+    match object(tree, &regex::escape(&function)) {
+        Some((path, name)) => Some((path, name, "")),
+        None => Some((path, function, "--factory ")),
+    }
+}
+
+/// The first function at the left margin that can be called without arguments and makes such an object.
+fn maker(text: &str, class: &str) -> Option<String> {
+    let head = pattern(r"^def (\w+)\(([^)]*)\)");
+    let makes = format!("{class}(");
+    let mut within = None;
+    for line in text.lines() {
+        if let Some(found) = head.captures(line) {
+            let callable = found[2].split(',').all(|argument| argument.trim().is_empty() || argument.contains('='));
+            within = callable.then(|| found[1].to_owned());
+        } else if line.starts_with(|letter: char| !letter.is_whitespace() && letter != ')') {
+            within = None;
+        } else if within.is_some() && line.contains(&makes) {
+            return within;
+        }
+    }
+    None
+}
+
 fn own_files(tree: &Tree) -> impl Iterator<Item = &str> {
     let is_aside = |part: &str| {
         matches!(part, "tests" | "test" | "docs" | "docs_src" | "examples" | "migrations" | "alembic" | "scripts")
@@ -170,10 +228,10 @@ fn asgi(tree: &Tree) -> Option<Reading> {
         ("Litestar", "a Litestar program"),
         ("Quart", "a Quart program"),
     ] {
-        let Some((path, name)) = object(tree, class) else { continue };
+        let Some((path, name, factory)) = served(tree, class) else { continue };
         let (module, folder) = module(tree, path);
         let folder = folder.map_or(String::new(), |folder| format!(" --app-dir {folder}"));
-        let command = format!("-m uvicorn{folder} {module}:{name} --host 127.0.0.1 --port {{port}}");
+        let command = format!("-m uvicorn{folder} {factory}{module}:{name} --host 127.0.0.1 --port {{port}}");
         let service = as_name(module.split('.').next().unwrap_or("app"));
         let service = if matches!(service.as_str(), "main" | "src" | "app") { "api".to_owned() } else { service };
         return Some(reading(tree, &service, format!("{kind} ({path})"), &command, SOURCES, Vec::new()));

@@ -83,6 +83,10 @@ pub(super) fn stack(lines: &[&str]) -> Option<Hit> {
     let message = lines.get(headline)?.trim_start();
     let frames = &lines[headline + 1..];
     let first = frames.iter().position(|line| is_frame(line)).filter(|at| *at == 0 || shown.is_some() && *at < NEAR);
+    if first.is_some_and(|first| frames[..first].iter().any(|line| typescript(&[line]).is_some())) {
+        // ts-node: what the compiler said stands between the error and its frames, which are all ts-node's own.
+        return Some(Hit { weight: Weight::Error, place: None, lines: headline + 1 });
+    }
     let (own, used) = match first {
         Some(first) => {
             let stack = frames[first..].iter().take_while(|line| is_frame(line));
@@ -157,6 +161,15 @@ mod tests {
         let wanted = is("src/a.ts", 1, 5, "Type 'string' is not assignable to type 'number'.");
         assert_eq!(with(typescript, plain), wanted);
         assert_eq!(with(typescript, pretty), wanted);
+    }
+
+    #[test]
+    fn what_ts_node_repeats_of_the_compiler_is_the_place_and_not_ts_node_itself() {
+        let text = "/x/node_modules/ts-node/src/index.ts:434\n    return new TSError(text, codes)\n           ^\nTSError: ⨯ Unable to compile TypeScript:\nsrc/user.ts(2,24): error TS2307: Cannot find module '../config'.\n\n    at createTSError (/x/node_modules/ts-node/src/index.ts:434:12)\n    at reportTSError (/x/node_modules/ts-node/src/index.ts:438:19)";
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let places: Vec<String> =
+            super::super::read(&lines).iter().map(|place| format!("{}:{}", place.file, place.line)).collect();
+        assert_eq!(places, ["src/user.ts:2"]);
     }
 
     #[test]

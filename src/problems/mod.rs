@@ -1,5 +1,6 @@
 //! Places and messages out of what compilers and crashing programs print. Pure; does not know which files exist.
 
+mod advice;
 mod cargo;
 mod clue;
 mod generic;
@@ -10,7 +11,7 @@ mod python;
 mod rust;
 mod templ;
 
-pub use self::clue::clue;
+pub use self::{advice::advice, clue::clue};
 use crate::escapes::strip_escapes;
 use crate::{model::Place, plan::Pattern};
 

@@ -43,7 +43,9 @@ h1{font-size:1.5rem;line-height:1.3;font-weight:600;margin:.5rem 0 1.5rem;overfl
 ol{list-style:none;margin:0 0 1.5rem;padding:0;border-top:1px solid var(--rule)}
 li{padding:.6rem 0;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
 code,pre{font:.875rem/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-li code{display:block;color:var(--mark);font-weight:600}
+li code,li a{display:block;color:var(--mark);font-weight:600}
+a{font:.875rem/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;color:inherit;text-underline-offset:3px}
+pre a{font:inherit}
 pre{margin:0 0 1.5rem;padding:1rem 1.25rem;background:var(--sheet);border:1px solid var(--rule);border-left:3px solid var(--mark);overflow:auto;max-height:60vh;white-space:pre-wrap;overflow-wrap:anywhere}
 .live{border-left-color:var(--hint)}
 .live i{font-style:normal;color:var(--soft);user-select:none}

@@ -330,6 +330,21 @@ impl Drop for Store {
 }
 
 /// Makes the folder, and makes git ignore it.
+/// Puts a file for editors beside what the store keeps, in the folder of a project that no devloop need have open. One that
+/// is there with the same content is left alone.
+///
+/// # Errors
+/// The folder or the file cannot be written.
+pub fn put(root: &Path, name: &str, content: &str) -> Result<(), Problem> {
+    let folder = root.join(FOLDER);
+    let path = folder.join(name);
+    if std::fs::read_to_string(&path).is_ok_and(|there| there == content) {
+        return Ok(());
+    }
+    prepare(&folder)?;
+    disk::write_whole(&path, content.as_bytes()).map_err(|error| disk::problem("write", &path, &error))
+}
+
 fn prepare(folder: &Path) -> Result<(), Problem> {
     disk::make_folder(folder).map_err(|error| disk::problem("make", folder, &error))?;
     let ignore = folder.join(".gitignore");

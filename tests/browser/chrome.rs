@@ -60,7 +60,7 @@ static SHARED: Mutex<Weak<Chrome>> = Mutex::new(Weak::new());
 impl Chrome {
     /// The browser; none, with a line that says so, where there is none.
     pub fn get() -> Option<Arc<Chrome>> {
-        if !have_chromium() {
+        if !have("chromium") {
             return None;
         }
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +89,8 @@ impl Chrome {
             "--disable-sync",
             "--disable-dev-shm-usage",
             "--window-size=1200,800",
+            // Sites of others, all of them on this machine.
+            "--host-resolver-rules=MAP *.test 127.0.0.1",
             "--remote-debugging-pipe",
         ];
         // It reads from descriptor 3 and writes to 4.
@@ -294,6 +296,22 @@ impl Page {
         self.call("Emulation.setEmulatedMedia", features);
     }
 
+    /// Waits until the browser takes something for a file to keep.
+    pub fn downloads(&self) {
+        self.wait("a download", || !self.events("Page.downloadWillBegin").is_empty());
+    }
+
+    /// Takes every certificate for a good one.
+    pub fn trusts_everybody(&self) {
+        self.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true }));
+    }
+
+    /// A phone, held upright.
+    pub fn on_a_phone(&self) {
+        let screen = json!({ "width": 390, "height": 780, "deviceScaleFactor": 2, "mobile": true });
+        self.call("Emulation.setDeviceMetricsOverride", screen);
+    }
+
     /// Presses a key of this name.
     pub fn press(&self, key: &str) {
         for kind in ["keyDown", "keyUp"] {
@@ -336,13 +354,14 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn have_chromium() -> bool {
-    let found = Command::new("chromium").arg("--version").output();
+/// Whether a program can be used here. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names it.
+pub fn have(tool: &str) -> bool {
+    let found = Command::new(tool).arg(if tool == "go" { "version" } else { "--version" }).output();
     if found.is_ok_and(|output| output.status.success()) {
         return true;
     }
     let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == "chromium"), "chromium is required and missing");
-    eprintln!("skipped: chromium is not installed");
+    assert!(!required.split(',').any(|name| name == tool), "{tool} is required and missing");
+    eprintln!("skipped: {tool} is not installed");
     false
 }

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use devloop::{core::gate::Gate, model::Revision};
+use devloop::{
+    core::gate::Gate,
+    model::{Place, Report, Revision},
+};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     chrome::{Chrome, Page},
@@ -49,17 +53,31 @@ fn sees_nothing(page: &Page) {
     page.until("window.__devloop && !document.querySelector('devloop-overlay')");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_is_shown_until_the_next_success_on_all_pages() {
-    let Some(chrome) = Chrome::get() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("cmd/api")).unwrap();
-    std::fs::write(folder.path().join("cmd/api/main.go"), "").unwrap();
-    let stage = Stage::with(|settings| {
+/// A folder in which the place of the report exists.
+fn sources() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir_all(folder.path().join("cmd/api")).expect("folders can be made");
+    std::fs::write(folder.path().join("cmd/api/main.go"), "").expect("files can be written");
+    folder
+}
+
+async fn with_editor(folder: &TempDir) -> Stage {
+    Stage::with(|settings| {
         settings.rules.browser.folders = vec![folder.path().to_owned()];
         settings.rules.browser.editor = Some("test-editor://open?file={file}&line={line}&column={column}".into());
     })
-    .await;
+    .await
+}
+
+fn opens_the_editor(folder: &TempDir) -> String {
+    format!("test-editor://open?file={}/cmd/api/main.go&line=12&column=5", folder.path().display())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_is_shown_until_the_next_success_on_all_pages() {
+    let Some(chrome) = Chrome::get() else { return };
+    let folder = sources();
+    let stage = with_editor(&folder).await;
     // The strictest of policies, and a page whose style reaches for everything.
     let policy = "Content-Security-Policy: default-src 'none'; require-trusted-types-for 'script'\r\n";
     let (old, new) = (program("old", policy).await, program("new", "").await);
@@ -77,12 +95,14 @@ async fn a_failure_is_shown_until_the_next_success_on_all_pages() {
     assert_eq!(inside(&page, "pre", "textContent"), text);
     assert_eq!(inside(&page, "pre .bold.red", "textContent"), "cmd/api/main.go:12:5");
     assert_eq!(inside(&page, "pre b", "textContent"), Value::Null);
-    let link = format!("test-editor://open?file={}/cmd/api/main.go&line=12&column=5", folder.path().display());
+    let link = opens_the_editor(&folder);
     assert_eq!(inside(&page, "li a", "href"), link.as_str());
     assert_eq!(inside(&page, "pre a", "href"), link.as_str());
     page.picture("overlay-light");
     page.prefers("dark");
     page.picture("overlay-dark");
+    page.on_a_phone();
+    page.picture("overlay-phone");
     // On pages opened later, and after a reload.
     let other = page.another();
     other.go(&address(&stage));
@@ -93,9 +113,9 @@ async fn a_failure_is_shown_until_the_next_success_on_all_pages() {
     // Put aside it is a badge, for this page and this failure.
     page.press("Escape");
     sees(&page, ".badge.stale");
-    page.picture("badge-dark");
+    page.picture("badge-phone-dark");
     page.prefers("light");
-    page.picture("badge-light");
+    page.picture("badge-phone-light");
     page.eval("void location.reload()");
     page.loaded(3);
     sees(&page, ".badge.stale");
@@ -111,6 +131,55 @@ async fn a_failure_is_shown_until_the_next_success_on_all_pages() {
         shows(page, "new");
         sees_nothing(page);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_that_answers_for_a_failed_program_has_colours_and_links_too() {
+    let Some(chrome) = Chrome::get() else { return };
+    let folder = sources();
+    let (stage, app) = (with_editor(&folder).await, program("app", "").await);
+    let report = report();
+    let lines = |of: &str| report[of].as_array().unwrap().iter().map(|line| line.as_str().unwrap().into()).collect();
+    let place = &report["places"][0];
+    let report = Report {
+        title: report["title"].as_str().unwrap().into(),
+        output: lines("output"),
+        coloured: lines("coloured"),
+        places: vec![Place {
+            file: place["file"].as_str().unwrap().into(),
+            line: 12,
+            column: Some(5),
+            message: place["message"].as_str().unwrap().into(),
+        }],
+        hint: report["hint"].as_str().map(str::to_owned),
+    };
+    stage.gate(Gate::Failed { report: Arc::new(report.clone()) });
+    let page = chrome.page();
+    page.go(&address(&stage));
+    page.until("document.querySelector('pre a')");
+    let of = |selector: &str, property: &str| page.eval(&format!("document.querySelector({selector:?})?.{property}"));
+    assert_eq!(of("pre", "textContent"), report.output.join("\n").as_str());
+    assert_eq!(of("pre .bold.red", "textContent"), "cmd/api/main.go:12:5");
+    assert_eq!(page.eval("getComputedStyle(document.querySelector('pre .bold.red')).color"), "rgb(179, 38, 30)");
+    assert_eq!(of("pre b", "textContent"), Value::Null);
+    // A colour that is almost black, on white and on black.
+    let lightness =
+        "Number(getComputedStyle(document.querySelectorAll('pre .own')[1]).color.match(/oklch\\(([0-9.]+)/)[1])";
+    assert!(page.eval(lightness).as_f64().is_some_and(|lightness| lightness < 0.2));
+    for link in ["li a", "pre a"] {
+        assert_eq!(of(link, "href"), opens_the_editor(&folder).as_str());
+    }
+    assert_eq!(of("li", "textContent"), "cmd/api/main.go:12:5undefined: greet");
+    page.picture("report-light");
+    page.prefers("dark");
+    page.until(&format!("{lightness} > 0.6"));
+    page.picture("report-dark");
+    page.on_a_phone();
+    page.picture("report-phone");
+    // That a page answers 503 is what the browser says of it.
+    assert_eq!(page.complaints().iter().filter(|line| !line.contains("503")).count(), 0, "{:?}", page.complaints());
+    stage.gate(open(stage.add(app.addr), 2));
+    shows(&page, "app");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

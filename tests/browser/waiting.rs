@@ -35,6 +35,8 @@ async fn who_waits_sees_what_is_being_done_and_then_the_page() {
     page.picture("waiting-light");
     page.prefers("dark");
     page.picture("waiting-dark");
+    page.on_a_phone();
+    page.picture("waiting-phone");
     // It becomes the report, waits again, and becomes the page.
     stage.gate(failed("step `build` failed: exit code 1"));
     page.until("document.title.startsWith('step `build` failed')");

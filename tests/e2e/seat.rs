@@ -51,13 +51,19 @@ struct Screen {
 impl Seat {
     /// `devloop up` with these arguments in a project, on a terminal of this size.
     pub fn take(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
+        let arguments: Vec<&str> = ["up", "--listen", "0"].iter().chain(arguments).copied().collect();
+        Seat::take_with(project, &arguments, columns, rows)
+    }
+
+    /// `devloop` with these arguments, likewise.
+    pub fn take_with(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
         let (master, slave) = open();
         set_size(&slave, columns, rows);
         let before = tcgetattr(&slave).expect("it is a terminal");
         let of_project = project.command(&[]);
         // `setsid -c` makes the pty the controlling terminal, as a terminal emulator does.
         let mut command = Command::new("setsid");
-        command.arg("-c").arg(of_project.get_program()).args(["up", "--listen", "0"]).args(arguments);
+        command.arg("-c").arg(of_project.get_program()).args(arguments);
         command.current_dir(project.root()).env_remove("PORT").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").env_remove("DEVLOOP_LOG").env_remove("VISUAL");
         command.envs(of_project.get_envs().filter_map(|(name, value)| Some((name, value?))));

@@ -23,12 +23,18 @@ pub(super) fn import(tree: &Tree, text: &str) -> Result<Import, String> {
     note(&mut import, &file);
     let empty = Toml::new();
     let section = |name: &str| file.get(name).and_then(Item::as_table).unwrap_or(&empty);
-    let (build, proxy) = (section("build"), section("proxy"));
+    // `air init` writes all of the proxy's keys, with 0 where nothing is meant.
+    let is_off = section("proxy").get("enabled").and_then(Item::as_bool) == Some(false);
+    let (build, proxy) = (section("build"), if is_off { &empty } else { section("proxy") });
+    let proxied = |key: &str| match proxy.get(key) {
+        Some(Item::Integer(number)) if *number > 0 => Some(*number),
+        _ => None,
+    };
     let cwd = file.get("root").and_then(Item::as_str).map(tidy).filter(|root| !root.is_empty());
     let env_files = list(&file, "env_files");
     watch(&mut import, tree, build);
-    if let Some(Item::Integer(port)) = proxy.get("proxy_port") {
-        let listen = Table::new(Kind::Proxy).with("listen", u16::try_from(*port).unwrap_or(3000));
+    if let Some(port) = proxied("proxy_port") {
+        let listen = Table::new(Kind::Proxy).with("listen", u16::try_from(port).unwrap_or(3000));
         import.draft.tables.push(listen);
     }
     let common = |mut table: Table| {
@@ -54,8 +60,7 @@ pub(super) fn import(tree: &Tree, text: &str) -> Result<Import, String> {
     let made = Made::of(build);
     import.draft.tables.push(common(made.step(tree, build)));
     let mut service = common(made.service(tree, build));
-    if let Some(Item::Integer(port)) = proxy.get("app_port") {
-        let port = u16::try_from(*port).unwrap_or_default();
+    if let Some(port) = proxied("app_port").and_then(|port| u16::try_from(port).ok()) {
         service = service.because(
             "port",
             port,
@@ -64,7 +69,7 @@ pub(super) fn import(tree: &Tree, text: &str) -> Result<Import, String> {
     } else if let Some((key, value)) = go::only_place(tree) {
         service.set(&key, value);
     }
-    if let Some(Item::Integer(limit)) = proxy.get("app_start_timeout") {
+    if let Some(limit) = proxied("app_start_timeout") {
         let limit = Value::Text(format!("{limit}ms"));
         service.set("health", Value::Inline(vec![("timeout".to_owned(), limit)]));
     }
@@ -117,6 +122,7 @@ impl Made {
         let command = text("cmd").unwrap_or_else(|| "go build -o ./tmp/main .".to_owned());
         let mut entry = list(build, "entrypoint").into_iter();
         let program = entry.next().or_else(|| text("bin")).unwrap_or_else(|| "./tmp/main".to_owned());
+        let program = program.replace('\\', "/");
         let line = text("full_bin").unwrap_or_else(|| program.clone());
         let arguments = entry.chain(list(build, "args_bin")).collect();
         Made { command, program, line, arguments }
@@ -203,6 +209,8 @@ fn stop(mut service: Table, build: &Toml) -> Table {
     let grace = match build.get("kill_delay") {
         Some(Item::String(time)) if pattern(r"^\d+(\.\d+)?(ms|s|m)$").is_match(time) => Some(time.clone()),
         Some(Item::Integer(nanoseconds)) if *nanoseconds >= 1_000_000 => Some(format!("{}ms", nanoseconds / 1_000_000)),
+        // What the example file calls nanoseconds, air reads as milliseconds (`killDelay` in its config.go).
+        Some(Item::Integer(milliseconds)) if *milliseconds > 0 => Some(format!("{milliseconds}ms")),
         _ => None,
     };
     if let Some(grace) = grace.filter(|grace| grace != "0s" && grace != "0ms") {

@@ -68,7 +68,16 @@
       note(`devloop is working on it: ${state.why || ''}`);
     } else if (page.waits || state.key !== page.key) {
       go();
+    } else if (state.report) {
+      dress(state.report);
     }
+  }
+
+  // The same words as before, in their colours and with links.
+  function dress(report) {
+    const [list, block] = [document.querySelector('main > ol'), document.querySelector('main > pre')];
+    if (list && report.places.length > 0) list.replaceWith(listOf(report.places));
+    if (block && report.output.length > 0) block.replaceWith(outputOf(report));
   }
 
   function isOpen(state) {
@@ -500,7 +509,10 @@
 
   function spanOf({ text, className, colour }) {
     const span = make('span', className, text);
-    if (colour) span.style.color = colour;
+    if (colour) {
+      span.classList.add('own');
+      span.style.setProperty('--own', colour);
+    }
     return span;
   }
 
@@ -632,9 +644,12 @@
 
   const COLOURS = `
     :host, :root { --black: #22201d; --red: #b3261e; --green: #2e7031; --yellow: #8a6100; --blue: #2b5c8a;
-      --magenta: #8a3a86; --cyan: #1f6f75; --white: #6d6861; }
+      --magenta: #8a3a86; --cyan: #1f6f75; --white: #6d6861; --darkest: 0; --lightest: .55; }
     @media (prefers-color-scheme: dark) { :host, :root { --black: #a09a90; --red: #ff8a80; --green: #98c379;
-      --yellow: #e5c07b; --blue: #8fc1f0; --magenta: #d7a1dd; --cyan: #7fccd3; --white: #ece8e1; } }
+      --yellow: #e5c07b; --blue: #8fc1f0; --magenta: #d7a1dd; --cyan: #7fccd3; --white: #ece8e1;
+      --darkest: .65; --lightest: 1; } }
+    /* A colour that a program has chosen for another background stays readable on this one. */
+    .own { color: oklch(from var(--own) clamp(var(--darkest), l, var(--lightest)) c h); }
     .bold { font-weight: 700; } .dim { opacity: .7; } .italic { font-style: italic; } .underlined { text-decoration: underline; }
     .black { color: var(--black); } .red { color: var(--red); } .green { color: var(--green); } .yellow { color: var(--yellow); }
     .blue { color: var(--blue); } .magenta { color: var(--magenta); } .cyan { color: var(--cyan); } .white { color: var(--white); }
@@ -653,7 +668,7 @@
       pointer-events: auto; font: 16px/1.5 system-ui, sans-serif; }
     .sheet { max-width: 60rem; margin: 0 auto; padding: 1.25rem 1.75rem 1.5rem; background: var(--paper);
       color: var(--ink); border-radius: 8px; border-top: 4px solid var(--mark); box-shadow: 0 12px 48px rgb(0 0 0 / .35); }
-    header { display: flex; justify-content: space-between; gap: 1rem; color: var(--soft); font-size: .875rem; }
+    header { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; color: var(--soft); font-size: .875rem; }
     h1 { font-size: 1.375rem; line-height: 1.3; font-weight: 600; margin: .5rem 0 1.25rem; overflow-wrap: anywhere; }
     button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
     .aside { color: var(--soft); white-space: nowrap; text-decoration: underline; text-underline-offset: 3px; }
@@ -676,16 +691,17 @@
     .badge span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 24rem; color: var(--soft); }
     .badge.open span { max-width: none; white-space: normal; }
     .badge.working i { animation: pulse 1.2s ease-in-out infinite; }
+    @media (max-width: 40rem) { .back { padding: 1rem .5rem; } .sheet { padding: 1rem 1.1rem 1.1rem; } }
     @keyframes pulse { 50% { opacity: .25; } }
     @media (prefers-reduced-motion: reduce) { .badge.working i { animation: none; } }
   `;
 
   if (tag.dataset.console !== undefined) forwardConsole();
-  if (page.waits) {
+  if (page.key !== undefined) {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(COLOURS);
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-    watchOutput(0);
   }
+  if (page.waits) watchOutput(0);
   connect();
 })();
