@@ -14,9 +14,9 @@ use crate::{
         event::{BatchId, Effect, Event, Spawn},
         fact::Fact,
     },
-    health::{self, Heard, Notify, Outcome, Socket, Target},
+    health::{self, Elsewhere, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, PastProgram, Report, Revision, RunId},
-    plan::{Cache, Debugging, Inputs, Pattern, Service, Step},
+    plan::{Cache, Debugger, Debugging, Inputs, Pattern, Service, Step},
     process::Lease,
     store::{Keep, Store},
     toolchain::{self, Question},
@@ -296,6 +296,11 @@ impl App {
         let Some(known) = self.runs.get_mut(&run) else { return };
         // That its debugger listens there is no reason to look for the program there.
         own.extend(known.debugging.as_ref().map(|debugging| debugging.port));
+        // Those of debugpy, and of a debugger that is not known, take whoever connects for a part of themselves.
+        let elsewhere = match known.debugging.as_ref().map(|debugging| debugging.debugger) {
+            Some(None | Some(Debugger::Debugpy)) => Elsewhere::LeftAlone,
+            None | Some(Some(Debugger::Delve | Debugger::Node)) => Elsewhere::Sought,
+        };
         let seen = self.inbox.clone();
         let target = Target {
             run,
@@ -304,6 +309,7 @@ impl App {
             leader,
             public_host,
             proxy_ports: own,
+            elsewhere,
             socket: Socket::Own,
             heard: known.heard.take(),
             notify: known.notify.take(),

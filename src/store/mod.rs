@@ -72,6 +72,8 @@ pub struct Store {
     folder: PathBuf,
     outs: Outs,
     inner: Mutex<Inner>,
+    /// Held while the state is written: one at a time, so that an older one never comes after a newer one.
+    writing: Mutex<()>,
     notes: Vec<String>,
     _lock: Lock,
 }
@@ -100,7 +102,7 @@ impl Store {
         outs.sweep(artifacts.folders());
         let notes = [lock_note, state_note, programs_note].into_iter().flatten().collect();
         let inner = Mutex::new(Inner { artifacts, programs, state });
-        Ok(Store { folder, outs, inner, notes, _lock: lock })
+        Ok(Store { folder, outs, inner, writing: Mutex::new(()), notes, _lock: lock })
     }
 
     /// The folder itself.
@@ -160,11 +162,10 @@ impl Store {
     pub fn keep(&self, key: Digest, artifact: &Artifact, how: Keep) -> io::Result<()> {
         let path = self.path_of(artifact);
         let stamp = digest::stamp(&path)?;
-        let mut inner = self.inner();
-        inner.artifacts.keep(key, artifact.clone(), stamp, how);
+        self.inner().artifacts.keep(key, artifact.clone(), stamp, how);
         match how {
             Keep::Session => Ok(()),
-            Keep::Across => inner.save(&self.outs),
+            Keep::Across => self.save(),
         }
     }
 
@@ -236,10 +237,10 @@ impl Store {
     /// # Errors
     /// The state cannot be written.
     pub fn reach(&self, revision: Revision) -> io::Result<()> {
-        let mut inner = self.inner();
-        match inner.state.reach(revision) {
+        let reached = self.inner().state.reach(revision);
+        match reached {
             Reached::AsWritten => Ok(()),
-            Reached::ToBeWritten => inner.save(&self.outs),
+            Reached::ToBeWritten => self.save(),
         }
     }
 
@@ -269,9 +270,8 @@ impl Store {
     /// # Errors
     /// The state cannot be written; it is remembered until this devloop ends.
     pub fn remember_exclusive(&self, service: &str) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.state.set_exclusive(service);
-        inner.save(&self.outs)
+        self.inner().state.set_exclusive(service);
+        self.save()
     }
 
     /// Forgets that, as a changed configuration asks.
@@ -279,9 +279,8 @@ impl Store {
     /// # Errors
     /// As `remember_exclusive`.
     pub fn forget_exclusive(&self, service: &str) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.state.unset_exclusive(service);
-        inner.save(&self.outs)
+        self.inner().state.unset_exclusive(service);
+        self.save()
     }
 
     /// Remembers how long a successful run of a step, or a service's start, took. Written with the next `save`.
@@ -299,7 +298,16 @@ impl Store {
     /// # Errors
     /// The system's; the old file is then untouched.
     pub fn save(&self) -> io::Result<()> {
-        self.inner().save(&self.outs)
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Disks are slow: nobody is kept from what is in memory meanwhile.
+        let (path, text) = {
+            let mut inner = self.inner();
+            let Some(text) = inner.text(&self.outs)? else { return Ok(()) };
+            (inner.state.path().to_owned(), text)
+        };
+        disk::write_whole(&path, text.as_bytes())?;
+        self.inner().state.was_written(text);
+        Ok(())
     }
 
     /// A log below this folder, at most 64 MiB in all; `notice` is told once when it cannot be written, and once when
@@ -315,10 +323,10 @@ impl Store {
 }
 
 impl Inner {
-    fn save(&mut self, outs: &Outs) -> io::Result<()> {
+    fn text(&mut self, outs: &Outs) -> io::Result<Option<String>> {
         let kept = self.artifacts.across(outs);
-        let programs = self.programs.to_value(&self.artifacts, outs);
-        self.state.write(&kept, programs)
+        let programs = self.programs.written(&self.artifacts, outs);
+        self.state.text(&kept, programs)
     }
 }
 

@@ -106,7 +106,7 @@ impl Programs {
     }
 
     /// As `state.json` has them. What is not there any more is left out.
-    pub(super) fn to_value(&mut self, artifacts: &Artifacts, outs: &Outs) -> Value {
+    pub(super) fn written(&mut self, artifacts: &Artifacts, outs: &Outs) -> Value {
         let mut services = Map::new();
         for (service, list) in &self.of {
             let written: Vec<Value> =

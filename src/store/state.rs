@@ -69,18 +69,22 @@ impl State {
         (State { path, fields, written: None }, note)
     }
 
-    /// Writes it if anything has changed.
-    pub(super) fn write(&mut self, artifacts: &[Remembered], programs: Value) -> io::Result<()> {
+    /// What the file is to say, if it does not say that already.
+    pub(super) fn text(&mut self, artifacts: &[Remembered], programs: Value) -> io::Result<Option<String>> {
         self.fields.insert(ARTIFACTS.to_owned(), artifacts.iter().map(to_value).collect());
         self.fields.insert(PROGRAMS.to_owned(), programs);
         let mut text = serde_json::to_string_pretty(&self.fields)?;
         text.push('\n');
-        if self.written.as_ref() == Some(&text) {
-            return Ok(());
-        }
-        disk::write_whole(&self.path, text.as_bytes())?;
+        Ok((self.written.as_ref() != Some(&text)).then_some(text))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file says this now.
+    pub(super) fn was_written(&mut self, text: String) {
         self.written = Some(text);
-        Ok(())
     }
 
     /// Only those that are written as they should be.
