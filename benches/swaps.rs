@@ -1,4 +1,4 @@
-//! What clients notice of swaps: `BENCH_SWAPS` (100) of them in both modes, under 16 clients that never stop asking.
+//! What clients notice of swaps: `BENCH_SWAPS` (1,000) of them in both modes, under 16 clients that never stop asking.
 //!
 //! An answer is *unmarked stale* if its request was sent more than `GRACE` after the end of a write, it is older than
 //! that write, and no header says so. Within the grace the operating system may not have reported the write yet; how
@@ -27,7 +27,7 @@ const CLIENTS: usize = 16;
 const GRACE: Duration = Duration::from_millis(5);
 
 pub fn run() {
-    let swaps = number("BENCH_SWAPS", 100);
+    let swaps = number("BENCH_SWAPS", 1000);
     println!("{swaps} swaps under {CLIENTS} clients");
     let mut table = Table::new(&[
         "swap",

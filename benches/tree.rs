@@ -9,6 +9,7 @@ use std::{
 use super::support::{
     devloop::Devloop,
     ms, number,
+    process::{cpu, status},
     project::{Kind, Project},
     stats::Sample,
     table::Table,
@@ -73,23 +74,6 @@ fn fill(project: &Project, below: &str, files: usize) {
                 .expect("files can be written");
         }
     }
-}
-
-/// A line of `/proc/PID/status`, in KiB.
-fn status(pid: u32, name: &str) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(f64::NAN)
-}
-
-/// The time on a processor of all threads.
-fn cpu(pid: u32) -> Duration {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
-    let spent = threads.flatten().filter_map(|thread| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(spent.sum())
 }
 
 fn watches(pid: u32) -> usize {

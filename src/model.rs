@@ -51,12 +51,12 @@ impl fmt::Debug for Time {
 pub type FilePath = Arc<Path>;
 
 /// One process, of a step or a service. Never reused while devloop runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub u64);
 
 /// One settled batch of changes; only grows, over sessions too. The first one of a session is its start.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -97,7 +97,7 @@ pub struct PastProgram {
 }
 
 /// How a process ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// It returned this exit code.
@@ -129,7 +129,7 @@ impl fmt::Display for Exit {
 }
 
 /// What the last words of a program that did not come up say about the reason.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clue {
     /// An address it wanted to listen on is taken.
@@ -150,9 +150,9 @@ pub enum Switch {
 }
 
 /// A place in a source file that a message is about.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Place {
-    /// As the program printed it.
+    /// As the program printed it; below the project's root, from there.
     pub file: String,
     /// From 1.
     pub line: u32,
@@ -164,14 +164,14 @@ pub struct Place {
 }
 
 /// A failure as people read it: on the terminal, on a page, in JSON.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// One line: what failed and how, such as "step `build` failed: exit code 1".
     pub title: String,
     /// The last lines of output, without escape sequences.
     pub output: Vec<String>,
     /// The same lines with their colours; empty if they have none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coloured: Vec<String>,
     /// The places in the output, first one first.
     pub places: Vec<Place>,
@@ -194,7 +194,7 @@ impl Report {
 }
 
 /// Which of its two streams a program wrote a line to. On a pty both are `Out`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Standard output.

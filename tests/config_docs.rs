@@ -46,6 +46,7 @@ fn every_key_is_in_the_table_of_its_section() {
         ("## `[[step]]`", "[[step]]\nqqqqqqqq = 1\n".to_owned()),
         ("## `[[service]]`", "[[service]]\nqqqqqqqq = 1\n".to_owned()),
         ("### `health`", format!("{service}health = {{ qqqqqqqq = 1 }}\n")),
+        ("### `tls`", format!("{service}tls = {{ qqqqqqqq = 1 }}\n")),
         ("### `stop`", format!("{service}stop = {{ qqqqqqqq = 1 }}\n")),
         ("### `debug`", format!("{service}debug = {{ qqqqqqqq = 1 }}\n")),
     ] {

@@ -74,6 +74,7 @@ fn target(port: Option<u16>, leader: u32) -> Target {
         proxy_ports: Vec::new(),
         elsewhere: Elsewhere::Sought,
         socket: Socket::Own,
+        tls: None,
         heard: None,
         notify: None,
         seen: Box::new(|_| {}),

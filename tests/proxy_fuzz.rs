@@ -11,12 +11,15 @@ use proptest::prelude::*;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 8] = [
     ("head", attack::head),
     ("chunked", attack::chunked),
     ("frames", attack::frames),
     ("host", attack::host),
     ("origin", attack::origin),
+    ("insertion", attack::insertion),
+    ("coding", attack::coding),
+    ("policy", attack::policy),
 ];
 
 fn fuzz() -> PathBuf {

@@ -9,7 +9,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use devloop::proxy::Recording;
+use devloop::{
+    plan::{Cors, Files, Middleware, Origins, Prefix, RateLimit, Route, Target},
+    proxy::Recording,
+};
 use proxy_support::{App, Reply, Stage, awaiting, failed, get, holding, ok, open, until, within};
 use serde_json::Value;
 
@@ -255,4 +258,126 @@ async fn answers_say_where_their_time_went_if_they_are_asked_to() {
     let silent = Stage::new().await;
     silent.open(app.addr);
     assert_eq!(silent.get("/").await.header("server-timing"), Some("db;dur=2"));
+}
+
+/// Everything about routes that devloop answers itself, before any gate.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_devloop_answers_itself_is_remembered_with_its_reason_and_its_route() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "file").unwrap();
+    let strict = Middleware {
+        cors: Some(Cors {
+            origins: Origins::ThisMachine,
+            credentials: true,
+            methods: vec![],
+            headers: vec![],
+            expose: vec![],
+            max_age: None,
+        }),
+        basic_auth: [("ann".to_owned(), "secret".to_owned())].into(),
+        ..Middleware::default()
+    };
+    let tight = Middleware { max_body: Some(1), max_headers: Some(100), ..Middleware::default() };
+    let slow = RateLimit { requests: 1, per: std::time::Duration::from_secs(600), burst: 1 };
+    let limited = Middleware { rate_limit: Some(slow), ..Middleware::default() };
+    let service = || Target::Service { name: "api".into(), prefix: Prefix::Kept };
+    let files = Files { folder: folder.path().to_owned(), shown: "public".to_owned(), fallback: None };
+    let route = |path: &str, target, middleware| {
+        Arc::new(Route { host: None, path: path.to_owned(), target, middleware: Arc::new(middleware) })
+    };
+    let stage = Stage::with(|settings| {
+        settings.rules.recording = Recording { keep: 100, bodies: false };
+        settings.rules.routes = vec![
+            route("/old", Target::Redirect { to: "/new/{path}".to_owned(), status: 308 }, Middleware::default()),
+            route("/files", Target::Files(files), Middleware::default()),
+            route("/strict", service(), strict),
+            route("/tight", service(), tight),
+            route("/limited", service(), limited),
+        ];
+    })
+    .await;
+    let app = App::named("api").await;
+    stage.open(app.addr);
+    let fields = "Origin: http://localhost:5173\r\nAccess-Control-Request-Method: PUT\r\n";
+    for (method, target, host, more, status, reason, route) in [
+        ("GET", "/old/x?y", "localhost", "", 308, Some("redirect"), Some("redirect to /new/{path} (308)")),
+        ("GET", "/files/a.txt", "localhost", "", 200, Some("files"), Some("files in public")),
+        ("GET", "/files/b.txt", "localhost", "", 404, Some("no-file"), Some("files in public")),
+        ("OPTIONS", "/strict", "localhost", fields, 204, Some("cors"), Some("service api")),
+        ("GET", "/strict", "localhost", "", 401, Some("not-let-in"), Some("service api")),
+        ("POST", "/tight", "localhost", "Content-Length: 2\r\n", 413, Some("body-too-long"), Some("service api")),
+        (
+            "GET",
+            &format!("/tight?{}", "x"),
+            "localhost",
+            &format!("X-Long: {}\r\n", "y".repeat(99)),
+            431,
+            Some("head-too-large"),
+            Some("service api"),
+        ),
+        ("GET", "/limited", "localhost", "", 200, None, None),
+        ("GET", "/limited", "localhost", "", 429, Some("rate-limit"), Some("service api")),
+        ("GET", "/nowhere", "localhost", "", 404, Some("no-route"), None),
+        ("GET", "/", "evil.test", "", 403, Some("host-not-allowed"), None),
+        ("GET", "/", "a b", "", 400, Some("bad-request"), None),
+    ] {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n");
+        assert_eq!(stage.ask(&request).await.status(), status, "{method} {target}");
+        let row = requests(&stage, |rows| rows.first().is_some_and(|row| row["target"] == target && done(row)))
+            .await
+            .remove(0);
+        assert_eq!((row["status"].as_u64(), row["reason"].as_str()), (Some(status.into()), reason), "{row}");
+        assert_eq!(row["service"].as_str().is_some(), reason.is_none(), "{row}");
+        if route.is_some() {
+            assert_eq!(row["route"].as_str(), route, "{row}");
+        }
+        assert_eq!(row["method"], method);
+    }
+    // No program can get again what none has got.
+    let rows = requests(&stage, |_| true).await;
+    let file = rows.iter().find(|row| row["target"] == "/files/a.txt").unwrap();
+    assert_eq!(file["response_bytes"], 4);
+    let reply = act(&stage, &format!("{}/replay", file["number"]), TOKEN).await;
+    assert_eq!(reply.status(), 409);
+    assert!(reply.text().contains("devloop answers it itself"), "{}", reply.text());
+    // What is devloop's own is not a request of anybody's.
+    assert!(!rows.iter().any(|row| row["target"].as_str().unwrap().starts_with("/.devloop")), "{rows:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_is_remembered_until_its_end_with_what_went_through_and_how_it_closed() {
+    let app = App::raw(|mut wire, _| async move {
+        wire.message(proxy_support::Rest::None).await.unwrap();
+        wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+        let frame = wire.exactly(8).await.unwrap();
+        wire.send([&frame[..], b"\x81\x03abc"].concat()).await;
+        let _ = wire.rest().await;
+    })
+    .await;
+    let stage = recording().await;
+    let run = stage.open(app.addr);
+    let handshake = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    for close in [&b"\x88\x82\x01\x02\x03\x04\x02\xeb"[..], b""] {
+        let mut wire = stage.connect().await;
+        wire.send(handshake).await;
+        assert_eq!(wire.head().await.status(), 101);
+        wire.send(b"\x81\x82\0\0\0\0hi").await;
+        within(wire.exactly(13)).await.unwrap();
+        let rows = requests(&stage, |rows| rows[0]["state"] == "open").await;
+        assert_eq!((&rows[0]["took_ms"], &rows[0]["close"]), (&Value::Null, &Value::Null));
+        // The client says that it goes away with 1001; or a swap ends it.
+        match close {
+            [] => within(stage.proxy.drain(run, proxy_support::DEADLINE)).await,
+            close => {
+                wire.send(close).await;
+                drop(wire);
+            }
+        }
+        let rows = requests(&stage, |rows| done(&rows[0])).await;
+        let (row, status) = (&rows[0], if close.is_empty() { 1012 } else { 1001 });
+        assert_eq!((&row["close"], &row["status"]), (&status.into(), &101.into()), "{row}");
+        assert_eq!(row["request_bytes"], 8 + close.len());
+        assert_eq!(row["response_bytes"], 13);
+        assert!(row["took_ms"].as_f64().is_some());
+    }
 }

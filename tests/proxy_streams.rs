@@ -248,6 +248,20 @@ async fn a_thousand_tunnels_come_and_go_and_do_not_use_up_what_requests_need() {
     swap(&stage, run, &new).await;
     assert_eq!(stage.stats().tunnels, 0);
     until(|| old.open_connections() == 0).await;
+    drop(wires);
+    until(|| half_closed(&[stage.addr.port(), old.addr.port()]) == 0).await;
+}
+
+/// Sockets in CLOSE_WAIT with one of these ports at our end or theirs: closed by the other side, and held by nobody's will.
+fn half_closed(ports: &[u16]) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let port = |end: &str| end.rsplit(':').next().and_then(|port| u16::from_str_radix(port, 16).ok());
+    let is_ours = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let at = |index: usize| words.get(index).and_then(|end| port(end)).is_some_and(|port| ports.contains(&port));
+        words.get(3) == Some(&"08") && (at(1) || at(2))
+    };
+    table.lines().filter(is_ours).count()
 }
 
 /// Sends what it is told, as an event stream.

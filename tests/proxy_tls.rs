@@ -5,18 +5,21 @@ mod proxy_support;
 
 use std::{path::Path, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use devloop::{
     certificates::{Authority, Leaves, Places},
-    proxy::Certify,
+    plan::{Cors, Demand, Files, HostPattern, Middleware, Origins, Prefix, RateLimit, Route, Target},
+    proxy::{Certify, Clients, Https, Rules},
 };
 use http_body_util::{BodyExt, Empty};
-use hyper::Request;
+use hyper::{Request, header::HeaderName};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use proxy_support::{App, Rest, Stage, get, until, within};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -35,11 +38,17 @@ fn places(folder: &Path) -> Places {
 }
 
 async fn secure(hosts: &[&str]) -> Secure {
+    secure_for(hosts, None).await
+}
+
+async fn secure_for(hosts: &[&str], clients: Option<Clients>) -> Secure {
     let folder = tempfile::tempdir().unwrap();
     let leaves = Leaves::of(Authority::find_or_make(&places(folder.path())).unwrap());
     let stage = Stage::with(|settings| {
-        settings.tls = Some(Certify(Arc::new(move |name| leaves.certificate(name))));
-        settings.rules.hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let certify = Certify(Arc::new(move |name| leaves.certificate(name)));
+        settings.rules.tls = Some(Https::new(certify, &hosts, clients).unwrap());
+        settings.rules.hosts = hosts;
     })
     .await;
     Secure { stage, folder }
@@ -48,12 +57,21 @@ async fn secure(hosts: &[&str]) -> Secure {
 impl Secure {
     /// Trusts the authority and nothing else.
     fn config(&self, alpn: &[&str]) -> ClientConfig {
+        self.config_of(alpn, None)
+    }
+
+    /// The same of a client that shows these certificates.
+    fn config_of(&self, alpn: &[&str], shown: Option<&Person>) -> ClientConfig {
         let pem = std::fs::read(self.folder.path().join("devloop/ca.pem")).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        let builder = builder.with_root_certificates(roots);
+        let mut config = match shown {
+            None => builder.with_no_client_auth(),
+            Some(person) => builder.with_client_auth_cert(person.chain.clone(), person.key.clone_key()).unwrap(),
+        };
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
     }
@@ -63,6 +81,116 @@ impl Secure {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         within(TlsConnector::from(Arc::new(self.config(alpn))).connect(name, stream)).await
     }
+}
+
+/// Somebody with a certificate.
+struct Person {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+/// An authority for clients; somebody whom it vouches for, by way of another one; and somebody whom nobody knows.
+fn people() -> (Arc<RootCertStore>, Person, Person) {
+    let authority = || {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params, key)
+    };
+    let person = |chain: Vec<&CertificateDer<'static>>, issuer: &Issuer<'_, KeyPair>| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["ann.test".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let leaf = params.signed_by(&key, issuer).unwrap();
+        let chain = std::iter::once(leaf.der()).chain(chain).map(|der| der.clone().into_owned()).collect();
+        Person { chain, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
+    };
+    let (params, key) = authority();
+    let mut roots = RootCertStore::empty();
+    roots.add(params.self_signed(&key).unwrap().der().clone()).unwrap();
+    let root = Issuer::new(params, key);
+    let (params, key) = authority();
+    let between = params.signed_by(&key, &root).unwrap().der().clone().into_owned();
+    let ann = person(vec![&between], &Issuer::new(params, key));
+    let (params, key) = authority();
+    let stranger = person(Vec::new(), &Issuer::new(params, key));
+    (Arc::new(roots), ann, stranger)
+}
+
+impl Secure {
+    /// What a client that shows this gets; with forged fields of its own.
+    async fn ask_as(&self, person: Option<&Person>) -> std::io::Result<String> {
+        let stream = within(TcpStream::connect(self.stage.addr)).await?;
+        let connector = TlsConnector::from(Arc::new(self.config_of(&["http/1.1"], person)));
+        let mut stream = within(connector.connect(ServerName::try_from("localhost").unwrap(), stream)).await?;
+        let forged = "Client-Cert: :forged:\r\nclient_cert: :forged:\r\nClient-Cert-Chain: :forged:\r\nCLIENT-CERT_CHAIN: :forged:";
+        let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{forged}\r\nConnection: close\r\n\r\n");
+        within(stream.write_all(request.as_bytes())).await?;
+        let mut answer = Vec::new();
+        within(stream.read_to_end(&mut answer)).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
+
+/// Every field with a certificate in a request that arrived.
+fn certificates_in(request: &proxy_support::Message) -> Vec<(String, String)> {
+    let fields = request.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+    fields.filter(|(name, _)| name.replace('_', "-").starts_with("client-cert")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_shows_a_certificate_is_told_of_to_the_program_and_nobody_can_pretend_to() {
+    let (roots, ann, stranger) = people();
+    let header = HeaderName::from_static("client-cert");
+    let secure = secure_for(&[], Some(Clients { roots, demand: Demand::Optional, header })).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    assert!(secure.ask_as(None).await.unwrap().ends_with("api"));
+    assert!(secure.ask_as(Some(&ann)).await.unwrap().ends_with("api"));
+    assert!(secure.ask_as(Some(&stranger)).await.is_err(), "anybody can sign");
+    let seen = app.seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(certificates_in(&seen[0]), []);
+    let item = |der: &CertificateDer<'_>| format!(":{}:", STANDARD.encode(der));
+    let told = [("client-cert".to_owned(), item(&ann.chain[0])), ("client-cert-chain".to_owned(), item(&ann.chain[1]))];
+    assert_eq!(certificates_in(&seen[1]), told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_certificate_does_not_get_in_where_one_is_required() {
+    let (roots, ann, stranger) = people();
+    let header = HeaderName::from_static("x-client");
+    let secure = secure_for(&[], Some(Clients { roots, demand: Demand::Required, header })).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    assert!(secure.ask_as(None).await.is_err() && secure.ask_as(Some(&stranger)).await.is_err());
+    assert!(secure.ask_as(Some(&ann)).await.unwrap().ends_with("api"));
+    let seen = app.seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].header("x-client"), Some(&*format!(":{}:", STANDARD.encode(&ann.chain[0]))));
+    assert!(seen[0].header("x-client-chain").is_some());
+}
+
+/// As `Proxy::configure` has it: new connections get what holds, old ones stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn https_comes_and_goes_while_the_proxy_runs() {
+    let secure = secure(&[]).await;
+    let app = App::named("api").await;
+    secure.stage.open(app.addr);
+    let mut old = secure.connect("localhost", &["http/1.1"]).await.unwrap();
+    secure.stage.proxy.configure(proxy_support::rules(&["api"]));
+    assert_eq!(secure.stage.get("/").await.text(), "api");
+    assert!(secure.connect("localhost", &[]).await.is_err());
+    assert!(ask(&mut old, CLOSING).await.ends_with("api"));
+    let leaves = Leaves::of(Authority::find_or_make(&places(secure.folder.path())).unwrap());
+    let certify = Certify(Arc::new(move |name| leaves.certificate(name)));
+    let mut plain = secure.stage.connect().await;
+    let tls = Some(Https::new(certify, &[], None).unwrap());
+    secure.stage.proxy.configure(Rules { tls, ..proxy_support::rules(&["api"]) });
+    let mut stream = secure.connect("localhost", &[]).await.unwrap();
+    assert!(ask(&mut stream, CLOSING).await.ends_with("api"));
+    // Also one that was open before is led to HTTPS.
+    assert_eq!(plain.ask(&get("/")).await.status(), 308);
 }
 
 async fn ask(stream: &mut TlsStream<TcpStream>, request: &str) -> String {
@@ -219,13 +347,21 @@ async fn without_tls_a_client_that_tries_it_is_answered_in_http() {
     assert_eq!(wire.reply().await.unwrap().status(), 400);
 }
 
+fn have_curl() -> bool {
+    if std::process::Command::new("curl").arg("--version").output().is_ok() {
+        return true;
+    }
+    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|tool| tool == "curl"), "curl is missing");
+    eprintln!("skipped: curl is not installed");
+    false
+}
+
 /// OpenSSL reads name constraints differently from others, and curl is what people try first.
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_is_content_with_the_certificate() {
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    if std::process::Command::new("curl").arg("--version").output().is_err() {
-        assert!(!required.split(',').any(|tool| tool == "curl"), "curl is missing");
-        return eprintln!("skipped: curl is not installed");
+    if !have_curl() {
+        return;
     }
     let secure = secure(&[]).await;
     let app = App::named("api").await;
@@ -240,5 +376,99 @@ async fn curl_is_content_with_the_certificate() {
         let output = within(tokio::task::spawn_blocking(move || curl.output())).await.unwrap().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((String::from_utf8_lossy(&output.stdout), &*error), ("api".into(), ""), "{name}");
+    }
+}
+
+/// Routes and what is done on them, as a client of HTTP/2 inside TLS meets them.
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_and_rules_hold_in_http_2_inside_tls() {
+    if !have_curl() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "0123456789").unwrap();
+    let files = Files { folder: folder.path().to_owned(), shown: "public".to_owned(), fallback: None };
+    let cors = Cors {
+        origins: Origins::ThisMachine,
+        credentials: true,
+        methods: vec![],
+        headers: vec![],
+        expose: vec![],
+        max_age: None,
+    };
+    let strict = Middleware { basic_auth: [("ann".to_owned(), "secret".to_owned())].into(), ..Middleware::default() };
+    let once = RateLimit { requests: 1, per: std::time::Duration::from_secs(600), burst: 1 };
+    let limited = Middleware { rate_limit: Some(once), ..Middleware::default() };
+    let small = Middleware { compress: true, cors: Some(cors), security_headers: true, ..Middleware::default() };
+    let service = |name: &str, prefix| Target::Service { name: name.into(), prefix };
+    let route = |host: Option<&str>, path: &str, target, middleware| {
+        let host = host.map(|host| HostPattern::new(host).unwrap());
+        Arc::new(Route { host, path: path.to_owned(), target, middleware: Arc::new(middleware) })
+    };
+    let secure = secure(&["*.app.test"]).await;
+    let known = proxy_support::rules(&["web", "api"]);
+    let leaves = Leaves::of(Authority::find_or_make(&places(secure.folder.path())).unwrap());
+    let hosts = vec!["*.app.test".to_owned()];
+    let tls = Some(Https::new(Certify(Arc::new(move |name| leaves.certificate(name))), &hosts, None).unwrap());
+    let routes = vec![
+        route(None, "", service("web", Prefix::Kept), Middleware::default()),
+        route(Some("*.app.test"), "", service("api", Prefix::Kept), Middleware::default()),
+        route(None, "/api", service("api", Prefix::Stripped), small),
+        route(None, "/strict", service("api", Prefix::Kept), strict),
+        route(None, "/limited", service("api", Prefix::Kept), limited),
+        route(None, "/old", Target::Redirect { to: "/new/{path}".to_owned(), status: 308 }, Middleware::default()),
+        route(None, "/files", Target::Files(files), Middleware::default()),
+    ];
+    secure.stage.proxy.configure(Rules { tls, hosts, routes, ..known });
+    let echo = |name: &'static str| {
+        App::http(move |request| async move {
+            let said = format!("{name} {} {}", request.target(), request.header("host").unwrap_or("-"));
+            let body = format!("{said}{}", " ".repeat(2_000));
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len());
+            [head, body].concat().into_bytes()
+        })
+    };
+    let (web, api) = (echo("web").await, echo("api").await);
+    for (service, app) in [("web", &web), ("api", &api)] {
+        let run = secure.stage.add(app.addr);
+        secure.stage.gate_of(service, proxy_support::open(run));
+    }
+    let port = secure.stage.addr.port();
+    let at = |path: &str| format!("https://localhost:{port}{path}");
+    for (arguments, wanted) in [
+        (vec![at("/x?a=1")], vec!["HTTP/2 200", &*format!("web /x?a=1 localhost:{port}")]),
+        (vec![format!("https://x.app.test:{port}/y")], vec!["HTTP/2 200", &*format!("api /y x.app.test:{port}")]),
+        (vec![at("/api/z")], vec!["HTTP/2 200", "api /z ", "x-content-type-options: nosniff"]),
+        (vec!["--compressed".to_owned(), at("/api/z")], vec!["content-encoding: ", "api /z "]),
+        (
+            vec!["-HOrigin: http://localhost:5173".to_owned(), at("/api/z")],
+            vec!["access-control-allow-origin: http://localhost:5173"],
+        ),
+        (
+            ["-XOPTIONS", "-HOrigin: http://localhost:5173", "-HAccess-Control-Request-Method: PUT", &at("/api/z")]
+                .map(str::to_owned)
+                .to_vec(),
+            vec!["HTTP/2 204", "access-control-allow-methods: PUT", "x-devloop: cors"],
+        ),
+        (vec![at("/strict")], vec!["HTTP/2 401", "www-authenticate: Basic", "x-devloop: not-let-in"]),
+        (vec!["-uann:secret".to_owned(), at("/strict")], vec!["HTTP/2 200", "api /strict "]),
+        (vec![at("/limited")], vec!["HTTP/2 200"]),
+        (vec![at("/limited")], vec!["HTTP/2 429", "retry-after: ", "x-devloop: rate-limit"]),
+        (vec![at("/old/x?y=1")], vec!["HTTP/2 308", "location: /new/x?y=1"]),
+        (
+            vec!["-r2-4".to_owned(), at("/files/a.txt")],
+            vec!["HTTP/2 206", "content-range: bytes 2-4/10", "\r\n\r\n234"],
+        ),
+        (vec!["-HHost: evil.test".to_owned(), at("/")], vec!["HTTP/2 403", "x-devloop: host-not-allowed"]),
+    ] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sS", "-i", "--http2", "--max-time", "60", "--cacert"]);
+        curl.arg(secure.folder.path().join("devloop/ca.pem"));
+        curl.args(["--resolve", &format!("*:{port}:127.0.0.1")]).args(&arguments);
+        let output = within(tokio::task::spawn_blocking(move || curl.output())).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        for wanted in wanted {
+            assert!(answer.contains(wanted), "{arguments:?}: no {wanted:?} in {answer}{output:?}");
+        }
     }
 }

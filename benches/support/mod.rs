@@ -3,11 +3,14 @@
 pub mod by_hand;
 pub mod client;
 pub mod devloop;
+pub mod load;
 pub mod peers;
+pub mod process;
 pub mod program;
 pub mod project;
 pub mod stats;
 pub mod table;
+pub mod terminal;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,6 +20,12 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// A number from the environment: how many rounds, edits, swaps.
 pub fn number(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Numbers from the environment, with commas between them.
+pub fn numbers(variable: &str, default: &[usize]) -> Vec<usize> {
+    let given = std::env::var(variable).ok();
+    given.map_or_else(|| default.to_vec(), |text| text.split(',').filter_map(|word| word.trim().parse().ok()).collect())
 }
 
 /// A program of this name, if it is installed.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::stamp;
 use crate::{
     control::Chronicle,
@@ -12,7 +14,7 @@ use crate::{
     },
     journal::Journal,
     metrics::{Metrics, Readings, Traffic},
-    model::Line,
+    model::{Line, Time},
     proxy::{Numbers, Since, Stats},
     store::Log,
     sys::{self, Clock},
@@ -25,7 +27,9 @@ use crate::{
 pub(super) struct Audience {
     journal: Arc<Journal>,
     chronicle: Chronicle,
-    clock: Clock,
+    clock: watch::Sender<Clock>,
+    /// How often the bell rang.
+    rings: watch::Sender<u64>,
     metrics: Arc<Metrics>,
 }
 
@@ -34,7 +38,9 @@ impl Audience {
     pub(super) fn new(clock: Clock) -> Audience {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
         metrics.plan_read(sys::unix_time().as_secs_f64());
-        Audience { journal: Arc::default(), chronicle: Chronicle::default(), clock, metrics: Arc::new(metrics) }
+        let clock = watch::Sender::new(clock);
+        let (rings, metrics) = (watch::Sender::new(0), Arc::new(metrics));
+        Audience { journal: Arc::default(), chronicle: Chronicle::default(), clock, rings, metrics }
     }
 
     /// A fact is told.
@@ -47,9 +53,29 @@ impl Audience {
 
     /// A program writes.
     pub(super) fn line(&self, line: &Line) {
-        let stamp = stamp(self.clock.now());
+        let stamp = stamp(self.now());
         self.journal.line(stamp.unix, line);
         self.chronicle.line(stamp.at, stamp.unix, line);
+    }
+
+    /// Rings the bell on every pane that is attached.
+    pub(super) fn ring(&self) {
+        self.rings.send_modify(|rings| *rings += 1);
+    }
+
+    /// How often that was.
+    pub(super) fn rings(&self) -> watch::Receiver<u64> {
+        self.rings.subscribe()
+    }
+
+    /// The time on the loop's clock.
+    pub(super) fn now(&self) -> Time {
+        self.clock.borrow().now()
+    }
+
+    /// Everything goes on, by this clock.
+    pub(super) fn resume(&self, clock: Clock) {
+        self.clock.send_replace(clock);
     }
 
     /// File events were lost.
@@ -69,12 +95,7 @@ impl Audience {
     }
 
     /// The numbers, for the proxy.
-    pub(super) fn numbers(
-        &self,
-        watcher: Watcher,
-        log: Log,
-        status: tokio::sync::watch::Receiver<Arc<Status>>,
-    ) -> Numbers {
+    pub(super) fn numbers(&self, watcher: Watcher, log: Log, status: watch::Receiver<Arc<Status>>) -> Numbers {
         let metrics = self.metrics.clone();
         Arc::new(move |stats| {
             let status = status.borrow().clone();

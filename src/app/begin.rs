@@ -12,21 +12,17 @@ use super::{
     audience::Audience,
     carry,
     debug::Debuggers,
+    doors::{Doors, Remark, keep_off},
     hooks::{Calls, is_about_notifications},
     lock,
     show::{self, Show, Wheel},
 };
 use crate::{
-    certificates::{Authority, Leaves, Maker, Places},
     core::{Core, fact::Fact},
     error::{Colour, Problem},
     model::{Line, RunId, Stream},
-    plan::{Plan, Port},
     process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{
-        Browser, Caller, Certify, Feeds, Limits, Lines, Look, Proxy, Recording, Rules, ServiceRoute, Settings, Tell,
-        Told, WaitsFor,
-    },
+    proxy::{Caller, Feeds, Lines, Look, Tell, Told, WaitsFor},
     store::Store,
     sys::{self, Clock},
     watch::Watcher,
@@ -91,10 +87,9 @@ impl App {
             since: audience.since(),
             numbers: audience.numbers(watcher.clone(), log.clone(), status_seen),
         };
-        let (certify, https) = certificates(&plan)?;
-        let proxy = begin_proxy(&plan, &session, feeds, certify).await?;
+        let (doors, remarks) = Doors::begin(&plan, &session, feeds).await?;
         let ports = Ports::new();
-        keep_off(&ports, &plan, proxy.as_deref());
+        keep_off(&ports, &plan, &doors.proxy);
         let mut app = App {
             clock,
             core,
@@ -116,7 +111,7 @@ impl App {
             mailbox,
             programs,
             ports,
-            proxy,
+            doors,
             gates,
             status,
             status_json,
@@ -131,13 +126,12 @@ impl App {
             showing,
             lines: shown_to_pages,
             control: None,
+            about: watch::Sender::default(),
             looks: HashMap::new(),
             look: 0,
             leaving: Leaving::No,
         };
-        if let Some(proxy) = &app.proxy {
-            app.showing.count_requests(proxy.clone());
-        }
+        app.showing.count_requests(Arc::clone(&app.doors.proxy));
         app.calls.hooks.adopt(&app.plan.hooks, app.plan.notify);
         app.recall();
         if let Err(error) = app.store.reach(app.core.revision()) {
@@ -146,8 +140,8 @@ impl App {
         for note in options.notes {
             app.note(note.text, note.hint);
         }
-        let url = app.greet(&strays, https);
-        app.listen_to_commands(url);
+        app.greet(&strays, remarks);
+        app.listen_to_commands();
         Ok((app, signals))
     }
 
@@ -162,9 +156,9 @@ impl App {
         }
     }
 
-    /// Tells where it listens and what was found at the start. Returns what to open in a browser.
-    fn greet(&mut self, strays: &[Stray], https: Vec<Remark>) -> Option<String> {
-        for (text, hint) in https {
+    /// Tells where it listens and what was found at the start.
+    fn greet(&mut self, strays: &[Stray], remarks: Vec<Remark>) {
+        for (text, hint) in remarks {
             self.note(text, hint);
         }
         for note in self.store.notes().to_vec() {
@@ -176,23 +170,7 @@ impl App {
                 None,
             );
         }
-        if let Some(proxy) = self.proxy.clone() {
-            for note in proxy.notes() {
-                self.note(note, None);
-            }
-            let addresses = proxy.addresses();
-            if let Some(first) = addresses.first() {
-                let scheme = if self.plan.proxy.tls { "https" } else { "http" };
-                let url = match first.ip().is_loopback() {
-                    true => format!("{scheme}://localhost:{}", first.port()),
-                    false => format!("{scheme}://{first}"),
-                };
-                let addresses = addresses.iter().map(ToString::to_string).collect();
-                self.tell(Fact::Listening { url: url.clone(), addresses });
-                return Some(url);
-            }
-        }
-        None
+        self.tell_where_it_listens();
     }
 
     pub(super) fn note(&mut self, text: String, hint: Option<String>) {
@@ -204,97 +182,6 @@ impl App {
 pub(super) fn window() -> WindowSize {
     let (columns, rows) = crossterm::terminal::size().unwrap_or((100, 40));
     WindowSize { rows, columns: columns.saturating_sub(24).max(40) }
-}
-
-/// A note and its hint.
-type Remark = (String, Option<String>);
-
-/// The certificates for HTTPS, where that is wanted, and what is to be told about them.
-fn certificates(plan: &Plan) -> Result<(Option<Certify>, Vec<Remark>), Problem> {
-    if !plan.proxy.enabled || !plan.proxy.tls {
-        return Ok((None, Vec::new()));
-    }
-    let places = Places::of(&sys::environment());
-    let places = places.ok_or_else(|| Problem::new("`tls` needs a home folder for its keys: `HOME` is not set"))?;
-    let leaves = Leaves::of(Authority::find_or_make(&places)?);
-    let mut told = Vec::new();
-    if leaves.authority().maker == Maker::New {
-        let text = format!("a certificate authority was made for HTTPS: {}", leaves.authority().file.display());
-        told.push((text, Some("`devloop trust` makes the browsers of this machine trust it".to_owned())));
-    }
-    for host in rules(plan).hosts.iter().filter(|host| !leaves.authority().covers(host.trim_start_matches("*."))) {
-        let text =
-            format!("there cannot be a certificate for `{host}`: devloop's authority is for localhost and .test");
-        let hint = "use a name below .localhost or .test, or an authority of mkcert's";
-        told.push((text, Some(hint.to_owned())));
-    }
-    Ok((Some(Certify(Arc::new(move |name| leaves.certificate(name)))), told))
-}
-
-async fn begin_proxy(
-    plan: &Plan,
-    session: &Session,
-    feeds: Feeds,
-    tls: Option<Certify>,
-) -> Result<Option<Arc<Proxy>>, Problem> {
-    let has_port = |service: &ServiceRoute| service.has_port;
-    let wanted = plan.proxy.enabled && (!plan.routes.is_empty() || rules(plan).services.iter().any(has_port));
-    if !wanted {
-        return Ok(None);
-    }
-    let settings = Settings {
-        listen: plan.proxy.listen.clone(),
-        rules: rules(plan),
-        project: plan.name.clone(),
-        token: session.id().to_owned(),
-        limits: Limits::default(),
-        tls,
-    };
-    Ok(Some(Arc::new(Proxy::start(settings, feeds).await?)))
-}
-
-pub(super) fn rules(plan: &Plan) -> Rules {
-    let services = plan
-        .services
-        .iter()
-        .map(|service| ServiceRoute { name: service.name.clone(), has_port: service.port != Port::None });
-    // A host that a route names is one that the proxy answers to.
-    let routed = plan.routes.iter().filter_map(|route| route.host.as_ref()).map(ToString::to_string);
-    let folders = plan.steps.iter().map(|step| &step.cwd).chain(plan.services.iter().map(|service| &service.cwd));
-    let mut known = vec![plan.root.clone()];
-    for folder in folders {
-        if !known.contains(folder) {
-            known.push(folder.clone());
-        }
-    }
-    let browser = Browser {
-        reload: plan.proxy.reload,
-        editor: plan.proxy.editor.clone(),
-        folders: known,
-        waiting: plan.proxy.waiting,
-        console: plan.proxy.console,
-    };
-    Rules {
-        hosts: plan.proxy.hosts.iter().cloned().chain(routed).collect(),
-        hold: plan.proxy.hold,
-        services: services.collect(),
-        routes: plan.routes.clone(),
-        middleware: Arc::clone(&plan.proxy.middleware),
-        recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
-        server_timing: plan.proxy.server_timing,
-        browser,
-    }
-}
-
-/// Ports that are never given to instances: the proxy's, and those that services have fixed.
-pub(super) fn keep_off(ports: &Ports, plan: &Plan, proxy: Option<&Proxy>) {
-    let own = proxy.map(Proxy::addresses).unwrap_or_default();
-    own.iter().for_each(|address| ports.never(address.port()));
-    for service in &plan.services {
-        if let Port::Fixed(port) = service.port {
-            ports.never(port);
-        }
-    }
 }
 
 /// How the proxy makes sure that the gates know of every save so far.

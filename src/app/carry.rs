@@ -8,16 +8,18 @@ use std::{
 
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
-use super::{App, Happening, Leaving, Until, launch, lock, stamp};
+use super::{App, Happening, Leaving, Until, launch, lock, report, stamp, tls};
 use crate::{
     core::{
         event::{BatchId, Effect, Event, Spawn},
         fact::Fact,
     },
+    error::Problem,
     health::{self, Elsewhere, Heard, Notify, Outcome, Socket, Target},
     model::{Artifact, Digest, Exit, FilePath, PastProgram, Report, Revision, RunId},
     plan::{Cache, Debugger, Debugging, Inputs, Pattern, Service, Step},
     process::Lease,
+    proxy::Speaks,
     store::{Keep, Store},
     toolchain::{self, Question},
     watch::Examined,
@@ -101,9 +103,7 @@ impl App {
                 self.reach(*revision);
             }
             Fact::Assets { service, files, count } => {
-                if let Some(proxy) = &self.proxy {
-                    proxy.assets(service, (files.len() == *count).then(|| files.clone()));
-                }
+                self.doors.proxy.assets(service, (files.len() == *count).then(|| files.clone()));
             }
             Fact::AtRest { ok, .. } if self.until == Until::Settled => {
                 _ = self.inbox.send(Happening::Settled { ok: *ok });
@@ -190,10 +190,8 @@ impl App {
         if let Some(watch) = self.runs.get_mut(&run).and_then(|known| known.debugger_watch.take()) {
             watch.abort();
         }
-        if self.runs.remove(&run).is_some_and(|known| known.is_service)
-            && let Some(proxy) = &self.proxy
-        {
-            proxy.gone(run);
+        if self.runs.remove(&run).is_some_and(|known| known.is_service) {
+            self.doors.proxy.gone(run);
         }
     }
 
@@ -290,8 +288,7 @@ impl App {
 
     fn probe(&mut self, run: RunId, service: Arc<Service>) {
         let leader = self.programs.leader(run).unwrap_or_default();
-        let mut own: Vec<u16> =
-            self.proxy.iter().flat_map(|proxy| proxy.addresses()).map(|address| address.port()).collect();
+        let mut own: Vec<u16> = self.doors.proxy.addresses().iter().map(|address| address.port()).collect();
         let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
         // That its debugger listens there is no reason to look for the program there.
@@ -302,7 +299,7 @@ impl App {
             None | Some(Some(Debugger::Delve | Debugger::Node)) => Elsewhere::Sought,
         };
         let seen = self.inbox.clone();
-        let target = Target {
+        let mut target = Target {
             run,
             rules: health::Rules::of(&service),
             port: known.port,
@@ -311,17 +308,25 @@ impl App {
             proxy_ports: own,
             elsewhere,
             socket: Socket::Own,
+            tls: None,
             heard: known.heard.take(),
             notify: known.notify.take(),
             seen: Box::new(move |text| send(&seen, Event::Probing { run, seen: text })),
         };
-        let (inbox, proxy, protocol) = (self.inbox.clone(), self.proxy.clone(), service.protocol);
+        let (inbox, proxy, protocol) = (self.inbox.clone(), Arc::clone(&self.doors.proxy), service.protocol);
+        let root = self.plan.root.clone();
         let task = tokio::spawn(async move {
-            let event = match health::probe(target).await {
+            let handshake = tls::handshake(&root, &service).await;
+            let outcome = match &handshake {
+                Ok(tls) => {
+                    target.tls.clone_from(tls);
+                    health::probe(target).await
+                }
+                Err(problem) => Outcome::Unhealthy(unreadable(problem)),
+            };
+            let event = match outcome {
                 Outcome::Ready { addrs, warning, exclusive } => {
-                    if let Some(proxy) = proxy {
-                        proxy.add(run, addrs, protocol);
-                    }
+                    proxy.add(run, addrs, Speaks { protocol, tls: handshake.ok().flatten() });
                     Event::Ready { run, warning, elsewhere: exclusive }
                 }
                 Outcome::Unhealthy(report) => Event::Unhealthy { run, report },
@@ -332,11 +337,9 @@ impl App {
     }
 
     fn drain(&self, run: RunId, limit: Duration, uploads: Duration) {
-        let (proxy, inbox) = (self.proxy.clone(), self.inbox.clone());
+        let (proxy, inbox) = (Arc::clone(&self.doors.proxy), self.inbox.clone());
         tokio::spawn(async move {
-            if let Some(proxy) = proxy {
-                proxy.drain_uploads(run, limit, uploads).await;
-            }
+            proxy.drain_uploads(run, limit, uploads).await;
             send(&inbox, Event::Drained { run });
         });
     }
@@ -347,19 +350,17 @@ impl App {
         tokio::task::spawn_blocking(move || {
             let event = match reload() {
                 Ok(plan) => Event::NewPlan(Arc::new(plan)),
-                Err(problems) => {
-                    let title = match problems.len() {
-                        1 => "dev.toml has a problem".to_owned(),
-                        count => format!("dev.toml has {count} problems"),
-                    };
-                    let text = crate::error::render(&problems, crate::error::Colour::Never);
-                    let output = text.lines().map(str::to_owned).collect();
-                    Event::BadPlan(Report { output, ..Report::new(title) })
-                }
+                Err(problems) => Event::BadPlan(report::of_plan(&problems)),
             };
             send(&inbox, event);
         });
     }
+}
+
+/// A program that cannot be spoken to, because of this.
+fn unreadable(problem: &Problem) -> Report {
+    let (output, hint) = (problem.causes.clone(), problem.hint.clone());
+    Report { output, hint, ..Report::new(problem.message.clone()) }
 }
 
 /// What a run wrote to `{out}`.

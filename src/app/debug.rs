@@ -158,13 +158,6 @@ impl App {
         })
     }
 
-    /// The same, for the pane: what cannot be is said.
-    pub(super) fn debug_or_say(&mut self, name: &str, switch: Switch) {
-        if let Err(Refused { error, hint }) = self.debug(Some(name), switch) {
-            self.note(error, hint);
-        }
-    }
-
     /// A plan that was read, with everybody who is wanted under a debugger. Who cannot be any more is told.
     pub(super) fn with_debuggers(&mut self, plan: &Plan) -> Arc<Plan> {
         let (plan, problems) = self.debuggers.applied(plan, &self.os_env);

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
-    io::{IsTerminal, Write},
     time::Duration,
 };
 
@@ -68,7 +67,7 @@ impl App {
         }
         for call in calls {
             match call {
-                Call::Bell => ring(),
+                Call::Bell => self.showing.ring(),
                 Call::Desktop(occasion) => self.notify(&occasion),
                 Call::Start { index, hook, occasion } => {
                     let who = Who::Hook { index, command: hook.run.text.clone() };
@@ -174,13 +173,4 @@ fn notification(title: &str, body: &str) -> Resolved {
         ("notify-send", vec!["--app-name=devloop", "--", title, body])
     };
     Resolved { program: program.into(), args: args.into_iter().map(OsString::from).collect() }
-}
-
-/// One byte that moves nothing on the screen; nowhere if there is no terminal.
-fn ring() {
-    let mut stderr = std::io::stderr();
-    if stderr.is_terminal() {
-        // Who cannot be rung for is not rung for.
-        _ = stderr.write_all(b"\x07");
-    }
 }

@@ -2,11 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use crate::{
-    model::Time,
-    proxy::{Proxy, ServiceStats},
-    ui::pane::Load,
-};
+use crate::{control::Count, model::Time, proxy::Proxy, ui::pane::Load};
 
 /// Requests per second are counted over at least this time.
 const COUNTED_OVER: Duration = Duration::from_secs(1);
@@ -14,9 +10,21 @@ const COUNTED_OVER: Duration = Duration::from_secs(1);
 /// Counts of one moment become requests per second between two.
 #[derive(Default)]
 pub(super) struct Meter {
-    proxy: Option<Arc<Proxy>>,
+    counter: Counter,
     read: Time,
     rates: Rates,
+}
+
+/// Who counts requests.
+#[derive(Default)]
+enum Counter {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Our own proxy.
+    Proxy(Arc<Proxy>),
+    /// That of another devloop; its newest counts.
+    Far(Vec<Count>),
 }
 
 /// How many requests there were, and when; and how many come per second.
@@ -30,29 +38,43 @@ struct Rates {
 impl Meter {
     /// From now on, of this proxy.
     pub(super) fn of(&mut self, proxy: Arc<Proxy>) {
-        self.proxy = Some(proxy);
+        self.counter = Counter::Proxy(proxy);
+    }
+
+    /// From now on, of another devloop, which has counted this.
+    pub(super) fn told(&mut self, counts: Vec<Count>) {
+        self.counter = Counter::Far(counts);
+        // What is held now is news now.
+        self.read = Time::ZERO;
     }
 
     /// How long it is until the next reading; for ever if nothing is counted.
     pub(super) fn due(&self, now: Time, every: Duration) -> Duration {
-        match self.proxy {
-            Some(_) => every.saturating_sub(now.since(self.read)),
-            None => Duration::from_secs(3_600),
+        match self.counter {
+            Counter::Proxy(_) | Counter::Far(_) => every.saturating_sub(now.since(self.read)),
+            Counter::Nobody => Duration::from_secs(3_600),
         }
     }
 
     /// How it is now.
     pub(super) fn read(&mut self, now: Time) -> Vec<Load> {
         self.read = now;
-        match &self.proxy {
-            Some(proxy) => self.rates.of(now, proxy.stats().services),
-            None => Vec::new(),
+        match &self.counter {
+            Counter::Nobody => Vec::new(),
+            Counter::Proxy(proxy) => self.rates.of(now, counts(proxy)),
+            Counter::Far(counts) => self.rates.of(now, counts.clone()),
         }
     }
 }
 
+/// How many requests a proxy has counted for each service.
+pub(super) fn counts(proxy: &Proxy) -> Vec<Count> {
+    let services = proxy.stats().services.into_iter();
+    services.map(|stats| Count { service: stats.service, held: stats.held, requests: stats.requests }).collect()
+}
+
 impl Rates {
-    fn of(&mut self, now: Time, services: Vec<ServiceStats>) -> Vec<Load> {
+    fn of(&mut self, now: Time, services: Vec<Count>) -> Vec<Load> {
         let passed = now.since(self.counted_at);
         if passed >= COUNTED_OVER {
             self.counted_at = now;
@@ -62,7 +84,7 @@ impl Rates {
                 self.per_second.insert(service.service.clone(), (new / passed.as_secs_f64()).round() as u64);
             }
         }
-        let load = |service: ServiceStats| {
+        let load = |service: Count| {
             let per_second = self.per_second.get(&service.service).copied().unwrap_or_default();
             Load { service: service.service, held: service.held, per_second }
         };
@@ -78,8 +100,8 @@ mod tests {
     fn requests_are_counted_over_a_second_and_held_ones_at_once() {
         let mut rates = Rates::default();
         let mut at = |millis, requests, held| {
-            let stats = ServiceStats { service: "api".to_owned(), held, requests, ..ServiceStats::default() };
-            let load = rates.of(Time::from_start(Duration::from_millis(millis)), vec![stats]).remove(0);
+            let count = Count { service: "api".to_owned(), held, requests };
+            let load = rates.of(Time::from_start(Duration::from_millis(millis)), vec![count]).remove(0);
             (load.per_second, load.held)
         };
         assert_eq!(at(500, 10, 0), (0, 0));

@@ -1,14 +1,17 @@
 //! The loop: anything that happens becomes an `Event`, the core decides, and its `Effect`s are carried out. It decides
 //! nothing itself, and it holds the core's only clock.
 //!
-//! `begin` opens the rooms, `carry` does what effects ask for, `launch` makes a program out of a plan and a run, `report` makes a report out of
-//! last words, `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `audience`
-//! hears what is shown; `steer` does what the control socket asks for.
+//! `begin` opens the rooms, `doors` lets the proxy follow the plan, `carry` does what effects ask for, `launch` makes a
+//! program out of a plan and a run, `report` makes a report out of last words, `show` shows beside the loop: it prints, or
+//! runs the `pane`, which reads its `load` from the proxy; `attach` runs that pane on another devloop; `audience` hears what
+//! is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
 
+mod attach;
 mod audience;
 mod begin;
 mod carry;
 mod debug;
+mod doors;
 mod hooks;
 mod launch;
 mod load;
@@ -16,6 +19,8 @@ mod pane;
 mod report;
 mod show;
 mod steer;
+mod steering;
+mod tls;
 
 use std::{
     collections::HashMap,
@@ -31,7 +36,7 @@ use tokio::sync::{
 
 use self::{carry::Run, show::Showing};
 use crate::{
-    control::{Server, Wish},
+    control::{About, Server, Wish},
     core::{
         Core,
         event::{Event, StopHow},
@@ -40,16 +45,19 @@ use crate::{
         status::Status,
     },
     error::Problem,
-    model::{RunId, Switch, Time},
+    model::{RunId, Time},
     plan::Plan,
     process::{self, Asked, Notice, Ports, Programs, Session, Signals},
-    proxy::{Lines, Proxy},
+    proxy::Lines,
     store::{self, Log, Store},
     sys::{self, Clock},
     watch::{self as files, Mailbox, Watcher},
 };
 
-pub use self::show::Picture;
+pub use self::{
+    attach::{Attach, Parting, attach},
+    show::Picture,
+};
 
 /// What `devloop up` was asked for.
 pub struct Options {
@@ -130,6 +138,9 @@ pub fn up(options: Options) -> Ending {
     ending
 }
 
+/// So long the end waits for attached panes that read slowly.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// What comes into the loop beside touched files and signals.
 enum Happening {
     Event(Event),
@@ -143,13 +154,10 @@ enum Happening {
         text: String,
         hint: String,
     },
+    /// The proxy listens elsewhere, or cannot.
+    Moved(Result<(), Problem>),
     /// A person wants to end, in order.
     Quit,
-    /// A person wants a service under its debugger, or not any more.
-    Debug {
-        service: Arc<str>,
-        switch: Switch,
-    },
     /// A program under a debugger has ended, and its debugger has not.
     DebuggedEnded {
         run: RunId,
@@ -183,7 +191,7 @@ struct App {
     mailbox: Arc<Mailbox>,
     programs: Programs,
     ports: Ports,
-    proxy: Option<Arc<Proxy>>,
+    doors: doors::Doors,
     gates: watch::Sender<Gates>,
     /// What is going on, for whoever shows it, and the same as `/.devloop/status` answers it.
     status: watch::Sender<Arc<Status>>,
@@ -200,6 +208,7 @@ struct App {
     /// What programs write, for pages that wait.
     lines: Lines,
     control: Option<Server>,
+    about: watch::Sender<Arc<About>>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
     looks: HashMap<u64, oneshot::Sender<()>>,
     look: u64,
@@ -294,8 +303,8 @@ impl App {
                 self.over(run);
             }
             Happening::Note { text, hint } => self.note(text, Some(hint)),
+            Happening::Moved(moved) => self.proxy_moved(moved),
             Happening::Quit => self.ask_to_leave(Ending::Good, "q"),
-            Happening::Debug { service, switch } => self.debug_or_say(&service, switch),
             Happening::DebuggedEnded { run } => self.debugged_ended(run),
             Happening::Look(look) => {
                 self.look += 1;
@@ -353,14 +362,8 @@ impl App {
     /// The rooms follow a plan that the core is about to take over.
     fn adopt(&mut self, plan: Arc<Plan>) {
         self.watcher.replan(&plan);
-        if let Some(proxy) = &self.proxy {
-            proxy.configure(begin::rules(&plan));
-        }
-        begin::keep_off(&self.ports, &plan, self.proxy.as_deref());
-        if plan.proxy.listen != self.plan.proxy.listen || plan.proxy.enabled != self.plan.proxy.enabled {
-            let hint = "start devloop again for that".to_owned();
-            self.note("the proxy goes on listening where it did".to_owned(), Some(hint));
-        }
+        self.adopt_proxy(&plan);
+        doors::keep_off(&self.ports, &plan, &self.doors.proxy);
         self.calls.hooks.adopt(&plan.hooks, plan.notify);
         self.plan = plan;
     }
@@ -381,6 +384,7 @@ impl App {
                 process::stop_self();
                 self.programs.resume();
                 self.clock.forget(self.clock.now().since(before));
+                self.audience.resume(self.clock);
                 self.showing.resume(self.clock);
             }
         }
@@ -390,8 +394,9 @@ impl App {
     fn ask_to_leave(&mut self, ending: Ending, why: &str) {
         if matches!(self.leaving, Leaving::No) {
             self.tell(Fact::Quitting { why: why.to_owned() });
-            let shutdown = self.proxy.clone().map(|proxy| tokio::spawn(async move { proxy.shutdown().await }));
-            self.leaving = Leaving::Asked(ending, shutdown);
+            let proxy = Arc::clone(&self.doors.proxy);
+            let shutdown = tokio::spawn(async move { proxy.shutdown().await });
+            self.leaving = Leaving::Asked(ending, Some(shutdown));
         }
         self.handle(Event::Quit);
     }
@@ -420,7 +425,9 @@ impl App {
         _ = self.store.save();
         self.log.close();
         // No new devloop may find our socket when we have let go of the project.
-        self.control = None;
+        if let Some(control) = self.control.take() {
+            control.end(LAST_WORDS).await;
+        }
         drop(self.showing);
         ending
     }

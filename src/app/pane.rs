@@ -20,17 +20,19 @@ use tokio::sync::{
     watch,
 };
 
-use super::{Happening, carry, load::Meter, show::Told, stamp};
+use super::{load::Meter, show::Told, stamp, steering::Steering};
 use crate::{
     core::{fact::Fact, status::Status},
     error::Colour,
     model::{Place, Time},
+    plan::WindowSigns,
     process::{LineReader, Output},
     sys::Clock,
     ui::{
         Format, Printer, Stamp,
         pane::{
-            Ask, Editor, Input, Mouse, News, Pace, Screen, Spots, Theme, Typed, View, browse, start_apart, start_here,
+            Ask, Editor, Input, Mouse, News, Pace, Screen, Spots, Steer, Theme, Typed, View, browse, start_apart,
+            start_here, window,
         },
     },
 };
@@ -51,7 +53,10 @@ const BEFORE_A_FACT: usize = 20_000;
 /// What the pane needs beside facts and lines.
 pub(super) struct Feed {
     pub(super) status: watch::Receiver<Arc<Status>>,
-    pub(super) inbox: UnboundedSender<Happening>,
+    /// What the keys steer.
+    pub(super) steering: Steering,
+    /// What the terminal's window is to show.
+    pub(super) window: WindowSigns,
     /// Where files that a problem names may lie.
     pub(super) folders: Vec<PathBuf>,
     /// Set while an editor has our terminal: then Ctrl-C is for that.
@@ -63,6 +68,8 @@ pub(super) struct Feed {
 pub(super) enum Outcome {
     /// It was told to.
     Ended,
+    /// A person has left it.
+    Left,
     /// The terminal cannot be taken.
     Refused,
     /// There is no terminal any more.
@@ -83,6 +90,8 @@ struct Pane<'a> {
     input: Option<Input>,
     typed: (UnboundedSender<Typed>, UnboundedReceiver<Typed>),
     back: (UnboundedSender<Back>, UnboundedReceiver<Back>),
+    /// Why what was asked for is not done.
+    refused: (UnboundedSender<String>, UnboundedReceiver<String>),
     mouse: Mouse,
     spots: Spots,
     meter: Meter,
@@ -114,6 +123,10 @@ pub(super) async fn run(
     lines: &mut LineReader,
 ) -> Outcome {
     let view = View::new(theme, feed.status.borrow().clone());
+    let view = match &feed.steering {
+        Steering::Own(_) => view,
+        Steering::Far { url, .. } => view.attached(url.clone()),
+    };
     let mut pane = Pane {
         view,
         theme,
@@ -125,6 +138,7 @@ pub(super) async fn run(
         input: None,
         typed: unbounded_channel(),
         back: unbounded_channel(),
+        refused: unbounded_channel(),
         mouse: Mouse::Ours,
         spots: Spots::default(),
         meter: Meter::default(),
@@ -149,7 +163,8 @@ impl Pane<'_> {
             let turn = tokio::select! {
                 Some(typed) = self.typed.1.recv() => self.typed(typed),
                 Some(back) = self.back.1.recv() => self.guest_left(back),
-                told = self.told.recv() => self.told(told),
+                Some(why) = self.refused.1.recv() => { self.say(why); Turn::Next }
+                told = self.told.recv() => self.told_all(told),
                 Ok(()) = self.feed.status.changed() => { self.news(); Turn::Next }
                 output = self.lines.next() => { self.output(output); self.read_lines(BATCH); Turn::Next }
                 () = tokio::time::sleep(wait) => Turn::Next,
@@ -213,7 +228,7 @@ impl Pane<'_> {
     }
 
     fn take_terminal(&mut self) -> io::Result<()> {
-        self.screen = Some(Screen::take(self.theme, self.mouse)?);
+        self.screen = Some(Screen::take(self.theme, self.mouse, window(self.feed.window))?);
         let tell = self.typed.0.clone();
         self.input = Some(Input::start(move |typed| _ = tell.send(typed))?);
         self.picture = Picture::Old;
@@ -225,6 +240,20 @@ impl Pane<'_> {
         self.screen = None;
     }
 
+    /// Takes what was told, and what has come behind it meanwhile.
+    fn told_all(&mut self, told: Option<Told>) -> Turn {
+        let mut turn = self.told(told);
+        for _ in 0..BATCH {
+            match turn {
+                Turn::Over(_) => break,
+                Turn::Next => {}
+            }
+            let Ok(told) = self.told.try_recv() else { break };
+            turn = self.told(Some(told));
+        }
+        turn
+    }
+
     fn told(&mut self, told: Option<Told>) -> Turn {
         match told {
             Some(Told::Fact(stamp, fact)) => {
@@ -232,7 +261,24 @@ impl Pane<'_> {
                 self.read_lines(BEFORE_A_FACT);
                 self.fact(stamp, *fact);
             }
+            Some(Told::Line(stamp, line, permit)) => {
+                self.view.line(stamp, line);
+                drop(permit);
+                self.news();
+            }
+            Some(Told::Missed(stamp, lines)) => {
+                self.view.missed(stamp, lines);
+                self.news();
+            }
             Some(Told::Proxy(proxy)) => self.meter.of(proxy),
+            Some(Told::Requests(counts)) => self.meter.told(counts),
+            Some(Told::Say(text)) => self.say(text),
+            Some(Told::Bell) => {
+                if let Some(screen) = &mut self.screen {
+                    // If the terminal is gone, the next picture finds out.
+                    _ = screen.ring();
+                }
+            }
             Some(Told::Suspend(done)) => {
                 self.release_terminal();
                 _ = done.send(());
@@ -243,6 +289,7 @@ impl Pane<'_> {
                     return Turn::Over(self.hung_up());
                 }
             }
+            Some(Told::Clock(clock)) => self.clock = clock,
             Some(Told::Resized) => self.news(),
             Some(Told::End) | None => {
                 self.read_lines(usize::MAX);
@@ -300,17 +347,17 @@ impl Pane<'_> {
             _ => None,
         };
         self.news();
-        if let Some(ask) = ask {
-            self.ask(ask);
-        }
-        Turn::Next
+        ask.map_or(Turn::Next, |ask| self.ask(ask))
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn ask(&mut self, ask: Ask) -> Turn {
         match ask {
-            Ask::Tell(event) => carry::send(&self.feed.inbox, event),
-            Ask::Debug(service, switch) => _ = self.feed.inbox.send(Happening::Debug { service, switch }),
-            Ask::Quit => _ = self.feed.inbox.send(Happening::Quit),
+            Ask::Steer(steer) => self.feed.steering.steer(steer, &self.refused.0),
+            Ask::Quit => self.feed.steering.steer(Steer::Stop, &self.refused.0),
+            Ask::Leave => {
+                self.release_terminal();
+                return Turn::Over(Outcome::Left);
+            }
             // As a terminal does it: to everything in the foreground, a wrapper like `cargo run` included.
             Ask::Interrupt => _ = killpg(getpgrp(), Signal::SIGINT),
             Ask::Abort => _ = killpg(getpgrp(), Signal::SIGQUIT),
@@ -328,6 +375,7 @@ impl Pane<'_> {
             },
             Ask::Edit(place) => self.edit(&place),
         }
+        Turn::Next
     }
 
     fn edit(&mut self, place: &Place) {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
@@ -16,6 +16,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{
+        OwnedSemaphorePermit,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot, watch,
     },
@@ -27,8 +28,10 @@ use super::{
     lock,
     pane::{self, Feed, Outcome},
     stamp,
+    steering::Steering,
 };
 use crate::{
+    control::Count,
     core::{fact::Fact, status::Status},
     error::Colour,
     escapes::strip_escapes,
@@ -94,12 +97,24 @@ enum Patience {
 /// What the thread that shows is told.
 pub(super) enum Told {
     Fact(Stamp, Box<Fact>),
+    /// A line of a program that another devloop runs; the permit is given back when it is shown.
+    Line(Stamp, Line, OwnedSemaphorePermit),
+    /// So many lines of the other devloop are missing here.
+    Missed(Stamp, u64),
     /// Requests are counted here.
     Proxy(Arc<Proxy>),
+    /// Another devloop has counted requests.
+    Requests(Vec<Count>),
+    /// Ring the terminal's bell.
+    Bell,
+    /// Something to say at the foot of the pane.
+    Say(String),
     /// Give the terminal back, and say when that is done: everything is going to stand still.
     Suspend(oneshot::Sender<()>),
     /// Everything goes on, by this clock.
     Resume(Clock),
+    /// It is this time on devloop's clock.
+    Clock(Clock),
     /// The terminal has another size.
     Resized,
     End,
@@ -128,6 +143,12 @@ impl Showing {
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
         Teller { told: self.told.clone(), audience: self.audience.clone(), clock }
+    }
+
+    /// Rings the bell, here and on every pane that is attached.
+    pub(super) fn ring(&self) {
+        self.audience.ring();
+        _ = self.told.send(Told::Bell);
     }
 
     /// Requests are counted by this proxy.
@@ -173,7 +194,7 @@ impl Drop for Showing {
 }
 
 /// A terminal that takes nothing for so long is stuck.
-const STUCK: Duration = Duration::from_secs(2);
+pub(super) const STUCK: Duration = Duration::from_secs(2);
 
 /// What a pane needs beside what everything that shows needs.
 pub(super) struct Wheel {
@@ -194,7 +215,13 @@ pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel, a
         Picture::Lines(format) => (thread("print", move || work.print(format)), Patience::Endless),
         Picture::Pane(theme) => {
             let Wheel { status, inbox } = wheel;
-            let feed = Feed { status, inbox, folders: folders(plan), guest: guest.clone() };
+            let feed = Feed {
+                status,
+                steering: Steering::Own(inbox),
+                window: plan.notify.window,
+                folders: folders(plan),
+                guest: guest.clone(),
+            };
             (thread("pane", move || work.pane(theme, feed)), Patience::UpTo(STUCK))
         }
     };
@@ -207,7 +234,7 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<std::t
 }
 
 /// Where a program that names a file may have meant it: the project's root, and the folders that its steps run in.
-fn folders(plan: &Plan) -> Vec<std::path::PathBuf> {
+pub(super) fn folders(plan: &Plan) -> Vec<std::path::PathBuf> {
     let mut folders = vec![plan.root.clone()];
     let others = plan.steps.iter().map(|step| &step.cwd).chain(plan.services.iter().map(|service| &service.cwd));
     for folder in others {
@@ -240,13 +267,22 @@ impl Work {
         let (told, lines) = (&mut self.told, &mut self.lines);
         let pane = || self.runtime.block_on(pane::run(theme, feed, self.clock, told, lines));
         match catch_unwind(AssertUnwindSafe(pane)) {
-            Ok(Outcome::Ended) => {}
+            Ok(Outcome::Ended | Outcome::Left) => {}
             Ok(Outcome::HungUp) => {
                 let printer = pane::nowhere(self.names);
                 self.runtime.block_on(print(printer, &mut self.told, &mut self.lines, self.clock));
             }
             Ok(Outcome::Refused) | Err(_) => self.print(Format::Plain(theme.colour)),
         }
+    }
+}
+
+/// One byte that moves nothing on the screen; nowhere if there is no terminal.
+fn ring() {
+    let mut stderr = io::stderr();
+    if stderr.is_terminal() {
+        // Who cannot be rung for is not rung for.
+        _ = stderr.write_all(b"\x07");
     }
 }
 
@@ -304,7 +340,11 @@ async fn print<W: Write>(
                 Some(Told::Fact(stamp, fact)) => printer.fact(stamp, &fact),
                 Some(Told::Suspend(done)) => _ = done.send(()),
                 Some(Told::Resume(now)) => clock = now,
-                Some(Told::Proxy(_) | Told::Resized) => {}
+                // Only a pane counts, has a size, and is told what another devloop says.
+                Some(Told::Proxy(_) | Told::Resized | Told::Requests(_) | Told::Say(_)) => {}
+                Some(Told::Line(..) | Told::Missed(..) | Told::Clock(_)) => {}
+                // Whoever prints lines may write to a file: the bell is for the terminal.
+                Some(Told::Bell) => ring(),
                 Some(Told::End) | None => break,
             },
         }

@@ -3,10 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use serde_json::json;
+use tokio::sync::watch;
 
-use super::{App, Ending, Happening, launch::Own};
+use super::{App, Ending, Happening, launch::Own, load::counts};
 use crate::{
-    control::{About, Ask, Done, Entry, Feeds, Refused, Render, Server, What, Wish},
+    control::{About, Ask, Done, Entry, Feeds, Refused, Render, Server, Stage, What, Wish},
     core::{
         event::{Earlier, Event},
         status::WatchingState,
@@ -21,23 +22,28 @@ use crate::{
 
 impl App {
     /// Begins to answer on the control socket. Without one devloop goes on, and says so.
-    pub(super) fn listen_to_commands(&mut self, url: Option<String>) {
+    pub(super) fn listen_to_commands(&mut self) {
         let inbox = self.inbox.clone();
-        let about = About {
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            root: self.plan.root.clone(),
-            url,
-            logs: self.plan.root.join(FOLDER).join("log"),
-        };
+        let (root, logs) = (self.plan.root.clone(), self.plan.root.join(FOLDER).join("log"));
+        let (folders, window) = (super::show::folders(&self.plan), self.plan.notify.window);
+        self.about.send_modify(|about| {
+            let url = about.url.clone();
+            let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            *about = Arc::new(About { version, pid, root, folders, url, window, logs });
+        });
         let look = super::begin::looks(self.inbox.clone());
+        let (audience, proxy) = (self.audience.clone(), Arc::clone(&self.doors.proxy));
         let feeds = Feeds {
             status: self.status.subscribe(),
             chronicle: self.audience.chronicle(),
             render: Render { json: as_json, plain: as_plain },
-            about: Arc::new(about),
+            about: self.about.subscribe(),
             wish: Arc::new(move |wish| _ = inbox.send(Happening::Wish(wish))),
             look,
+            rings: audience.rings(),
+            now: Arc::new(move || audience.now()),
+            count: Arc::new(move || counts(&proxy)),
+            stage: watch::Sender::new(Stage::Alive),
         };
         match Server::begin(&self.plan.root, &self.plan.name, &self.os_env, feeds) {
             Ok(server) => self.control = Some(server),
@@ -76,7 +82,7 @@ impl App {
             Ask::WhyFile { file } => Ok(self.why_file(&file)),
             Ask::Environment { service } => self.environment_of(service.as_deref()),
             // The room answers these itself.
-            Ask::Status | Ask::Wait(_) | Ask::Logs(_) | Ask::WhyRevision { .. } => {
+            Ask::Status | Ask::Wait(_) | Ask::Logs(_) | Ask::Attach(_) | Ask::WhyRevision { .. } => {
                 Err(Refused::new("this is not for the loop"))
             }
         }

@@ -38,7 +38,7 @@ pub(super) fn run(root: &Path, output: Output, caller: &Caller<'_>) -> Exit {
     if let Some(answer) = ask(root) {
         let problem =
             Problem::new(format!("devloop is already running in this project (pid {})", answer["devloop"]["pid"]));
-        let hint = "`devloop status` looks at it, `devloop logs -f` follows it, `devloop stop` ends it";
+        let hint = "`devloop attach` shows its pane here, `devloop logs -f` follows it, `devloop stop` ends it";
         return caller.fail(&problem.hint(hint), Exit::AlreadyRunning);
     }
     let (mut child, log) = match start(root) {
@@ -69,7 +69,7 @@ pub(super) fn run(root: &Path, output: Output, caller: &Caller<'_>) -> Exit {
             let url = answer["devloop"]["url"].as_str().map(|url| format!(", {url}")).unwrap_or_default();
             environment::to_stdout(&format!(
                 "devloop runs in the background (process {}{url})\nit writes to {}\n\
-                 `devloop status` looks at it, `devloop logs -f` follows it, `devloop stop` ends it\n",
+                 `devloop attach` shows its pane, `devloop logs -f` follows it, `devloop stop` ends it\n",
                 child.id(),
                 log.display()
             ));

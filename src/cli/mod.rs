@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod attach;
 pub mod check;
 pub mod completions;
 pub mod debug;
@@ -57,6 +58,7 @@ Examples:
   devloop init                     write a dev.toml for the project in this folder
   devloop check                    print what devloop understands of dev.toml
   devloop status                   look at the devloop that runs in this project
+  devloop attach                   its pane, on this terminal
 
 Exit codes:
   0    all went well
@@ -95,6 +97,8 @@ pub enum Command {
     Up(up::UpArgs),
     /// Print what is going on
     Status(status::StatusArgs),
+    /// Show the pane of the devloop that runs, from another terminal
+    Attach(attach::AttachArgs),
     /// Print what devloop and the programs said
     Logs(logs::LogsArgs),
     /// Tell what became of a revision, or who reads a file
@@ -160,6 +164,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::run(args, cli.config, &terminal),
         Command::Run(args) => run::run(args, &caller),
         Command::Status(args) => status::run(&args, &caller).into(),
+        Command::Attach(args) => attach::run(&args, &caller),
         Command::Logs(args) => logs::run(args, &caller).into(),
         Command::Why(args) => why::run(&args, &caller).into(),
         Command::Wait(args) => wait::run(&args, &caller).into(),

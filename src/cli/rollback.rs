@@ -1,9 +1,10 @@
 //! `devloop rollback [REVISION]`: an earlier program goes live, until the next save.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::{
-    Exit,
+    Exit, completions,
     running::{Caller, JsonArg, Output, conclude},
 };
 use crate::{control::Ask, error::Problem};
@@ -26,6 +27,7 @@ Exit code 0: it is live; 1: nothing is kept of that revision, or it did not come
 pub struct RollbackArgs {
     /// A revision, or `-N`: so many programs back
     #[arg(value_name = "REVISION|-N", allow_negative_numbers = true)]
+    #[arg(add = ArgValueCandidates::new(completions::kept))]
     pub to: Option<i64>,
     #[command(flatten)]
     json: JsonArg,

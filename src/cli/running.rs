@@ -21,17 +21,25 @@ pub(super) struct Caller<'a> {
 impl Caller<'_> {
     /// The devloop of the project that the current folder, or the file of `--config`, belongs to.
     pub(super) fn connect(&self) -> Result<Client, Exit> {
-        self.try_connect()?.ok_or_else(|| self.silent(&Silence::NotRunning))
+        self.connect_at().map(|(client, _)| client)
+    }
+
+    /// The same, and where its socket is.
+    pub(super) fn connect_at(&self) -> Result<(Client, PathBuf), Exit> {
+        let found = self.find().map_err(|(problem, exit)| self.fail(&problem, exit))?;
+        found.ok_or_else(|| self.silent(&Silence::NotRunning))
     }
 
     /// The same, where it is no failure that none runs.
     pub(super) fn try_connect(&self) -> Result<Option<Client>, Exit> {
-        self.find().map_err(|(problem, exit)| self.fail(&problem, exit))
+        let found = self.find().map_err(|(problem, exit)| self.fail(&problem, exit))?;
+        Ok(found.map(|(client, _)| client))
     }
 
-    fn find(&self) -> Result<Option<Client>, (Problem, Exit)> {
+    fn find(&self) -> Result<Option<(Client, PathBuf)>, (Problem, Exit)> {
         let (folder, top) = self.folders()?;
-        Ok(control::find(&folder, top.as_deref()).and_then(|(_, socket)| Client::connect(&socket).ok()))
+        let Some((_, socket)) = control::find(&folder, top.as_deref()) else { return Ok(None) };
+        Ok(Client::connect(&socket).ok().map(|client| (client, socket)))
     }
 
     /// The folder to look from, and the project's root, if there is a dev.toml.

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use serde_json::Value;
 
 use super::{
-    Exit, environment,
+    Exit, completions, environment,
     running::{Caller, JsonArg, Output, names, print_json},
 };
 use crate::control::Ask;
@@ -22,7 +23,7 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub struct WhyArgs {
     /// A number is a revision, everything else a file (`./7` for one of that name)
-    #[arg(value_name = "REVISION|FILE")]
+    #[arg(value_name = "REVISION|FILE", add = ArgValueCompleter::new(completions::revisions_and_files))]
     pub what: Option<String>,
     #[command(flatten)]
     json: JsonArg,

@@ -12,6 +12,7 @@ use super::{
     paths::{cwd, env_files, file_globs, globs, relative, tidy},
     routes::routes,
     table::Report,
+    tls,
     written::{self, At, Common, File},
 };
 use crate::{
@@ -47,7 +48,7 @@ pub(super) fn check(report: &mut Report, file: &File, path: &Path, root: &Path) 
     let order = Order::new(report, file, &names, &commands);
     let checker = Checker { file, root, names, commands, order };
     let watch = watch(report, &file.watch);
-    let proxy = proxy(report, &file.proxy);
+    let proxy = proxy(report, root, &file.proxy);
     ports(report, file, &checker.names, &proxy);
     let routes = routes(report, file, &checker.names, root);
     let hooks: Option<Vec<_>> = file.hooks.iter().map(|hook| self::hook(report, hook)).collect();
@@ -141,6 +142,7 @@ impl Checker<'_> {
             needs: self.order.services_needed(who),
             port,
             protocol: service.protocol.as_ref().map_or(Protocol::Http, |protocol| protocol.value),
+            tls: tls::of_service(report, self.root, service, port),
             swap: service.swap.as_ref().map_or(Swap::Auto, |swap| swap.value),
             health,
             stop,
@@ -176,7 +178,11 @@ fn hook(report: &mut Report, written: &written::Hook) -> Option<Arc<Hook>> {
 }
 
 fn notify(written: &written::Notify) -> Notify {
-    Notify { desktop: written.desktop.unwrap_or(false), bell: written.bell.unwrap_or(false) }
+    Notify {
+        desktop: written.desktop.unwrap_or(false),
+        bell: written.bell.unwrap_or(false),
+        window: written.window.unwrap_or_default(),
+    }
 }
 
 fn watch(report: &mut Report, written: &written::Watch) -> Watch {
@@ -188,7 +194,7 @@ fn watch(report: &mut Report, written: &written::Watch) -> Watch {
     }
 }
 
-fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
+fn proxy(report: &mut Report, root: &Path, written: &written::Proxy) -> Proxy {
     let default = defaults::proxy();
     let listen = written.listen.as_ref().map_or(default.listen, |listen| listen.value.clone());
     if let (Some(host), Some(place)) = (&listen.host, &written.listen)
@@ -216,6 +222,7 @@ fn proxy(report: &mut Report, written: &written::Proxy) -> Proxy {
         waiting: written.waiting.unwrap_or(default.waiting),
         console: written.console.unwrap_or(default.console),
         tls: written.tls.unwrap_or(default.tls),
+        client_certs: tls::client_certs(report, root, written),
         record: written.record.unwrap_or(default.record),
         record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
         server_timing: written.server_timing.unwrap_or(default.server_timing),

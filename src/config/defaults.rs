@@ -42,6 +42,7 @@ pub(super) fn proxy() -> Proxy {
         waiting: Some(WAITING),
         console: false,
         tls: false,
+        client_certs: None,
         record: RECORD,
         record_bodies: false,
         server_timing: false,

@@ -218,6 +218,7 @@ fn proxy(plan: &Plan) -> Vec<(&'static str, Value)> {
         ("waiting", proxy.waiting.map_or_else(|| toml(false), |time| string(&show_time(time)))),
         ("console", toml(proxy.console)),
         ("tls", toml(proxy.tls)),
+        ("client_certs", words("none are asked for")),
         ("record", toml(proxy.record)),
         ("record_bodies", toml(proxy.record_bodies)),
         ("server_timing", toml(proxy.server_timing)),
@@ -289,6 +290,7 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
     let protocol = match service.protocol {
         Protocol::Http => "http",
         Protocol::H2c => "h2c",
+        Protocol::H2 => "h2",
     };
     let restart = match service.restart {
         Restart::OnExit => "on-exit",
@@ -328,6 +330,7 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("restart", string(restart)),
         ("problems", words("what devloop knows by itself")),
         ("protocol", string(protocol)),
+        ("tls", toml(service.tls.is_some())),
         ("assets", globs(&service.assets)),
         ("debug.run", words("what fits its command")),
         ("debug.port", words("the usual one of the debugger")),

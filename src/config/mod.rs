@@ -17,6 +17,7 @@ mod parse;
 mod paths;
 mod routes;
 mod table;
+mod tls;
 mod units;
 mod words;
 mod written;

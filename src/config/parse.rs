@@ -7,6 +7,7 @@ mod hook;
 mod middleware;
 mod route;
 mod service;
+mod tls;
 
 use std::ops::Range;
 
@@ -38,6 +39,7 @@ const PROXY: &[&str] = &[
     "waiting",
     "console",
     "tls",
+    "client_certs",
     "record",
     "record_bodies",
     "server_timing",
@@ -80,6 +82,7 @@ const SERVICE: &[&str] = &[
     "pty",
     "problems",
     "protocol",
+    "tls",
     "assets",
     "debug",
 ];
@@ -202,6 +205,7 @@ impl Reader {
             common: self.common(report, table, "service"),
             port: service::port(report, table),
             protocol: service::protocol(report, table),
+            tls: tls::of_service(report, table),
             swap: table.choice(report, "swap", &swaps),
             health: service::health(report, table),
             stop: service::stop(report, table),
@@ -269,6 +273,7 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
         fresh: table.time(report, "fresh", Zero::Allowed).map(|time| time.value),
         hold: table.time(report, "hold", Zero::Allowed).map(|time| time.value),
         tls: table.boolean(report, "tls"),
+        client_certs: tls::client_certs(report, table),
         record: record(report, table),
         record_bodies: table
             .boolean(report, "record_bodies")

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{
     table::Report,
-    written::{Common, Strings},
+    written::{At, Common, Strings},
 };
 use crate::{error::Problem, model::FilePath, plan::Globs};
 
@@ -67,21 +67,28 @@ pub(super) fn cwd(report: &mut Report, root: &Path, common: &Common) -> PathBuf 
 /// Files with variables, as the plan names them.
 pub(super) fn env_files(report: &mut Report, root: &Path, common: &Common) -> Vec<FilePath> {
     let mut files = Vec::new();
-    for file in common.env_files.iter().flat_map(|files| &files.value) {
-        let path = tidy(&root.join(&file.value));
-        if file.value.is_empty() {
-            report.problem(Problem::new("the name of this file is empty"), file.span.clone());
-        } else if path.is_dir() {
-            report.problem(Problem::new(format!("`{}` is a folder, not a file", file.value)), file.span.clone());
-        } else {
-            if !path.exists() {
-                let warning = Problem::new(format!("`{}` does not exist", file.value));
-                report.warning(warning.hint("it is read as soon as it does"), file.span.clone());
-            }
-            files.push(relative(root, &path).into());
-        }
+    for written in common.env_files.iter().flat_map(|files| &files.value) {
+        files.extend(file(report, root, written));
     }
     files
+}
+
+/// A file that is read, as the plan names it; it may come later.
+pub(super) fn file(report: &mut Report, root: &Path, file: &At<String>) -> Option<FilePath> {
+    let path = tidy(&root.join(&file.value));
+    if file.value.is_empty() {
+        report.problem(Problem::new("the name of this file is empty"), file.span.clone());
+        return None;
+    }
+    if path.is_dir() {
+        report.problem(Problem::new(format!("`{}` is a folder, not a file", file.value)), file.span.clone());
+        return None;
+    }
+    if !path.exists() {
+        let warning = Problem::new(format!("`{}` does not exist", file.value));
+        report.warning(warning.hint("it is read as soon as it does"), file.span.clone());
+    }
+    Some(relative(root, &path).into())
 }
 
 /// `path` as the plan names it: below `root`, or with leading `..`, or absolute where they share nothing.

@@ -33,6 +33,7 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         uses: Vec::new(),
         port: Port::Auto,
         protocol: Protocol::Http,
+        tls: None,
         swap: Swap::Auto,
         health: defaults::health(),
         stop: defaults::stop(),

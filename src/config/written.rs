@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
     Backend, Cache, Cors, Debugger, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port,
-    Protocol, RateLimit, Reload, Restart, Settle, Swap, Tool,
+    Protocol, RateLimit, Reload, Restart, Settle, Swap, Tool, WindowSigns,
 };
 
 /// A value and the bytes of the file it was written in.
@@ -55,6 +55,7 @@ pub(super) struct Proxy {
     pub(super) waiting: Option<Option<Duration>>,
     pub(super) console: Option<bool>,
     pub(super) tls: Option<bool>,
+    pub(super) client_certs: Option<At<ClientCerts>>,
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,
     pub(super) server_timing: Option<bool>,
@@ -120,6 +121,7 @@ pub(super) struct Service {
     pub(super) common: Common,
     pub(super) port: Option<At<Port>>,
     pub(super) protocol: Option<At<Protocol>>,
+    pub(super) tls: Option<At<Tls>>,
     pub(super) swap: Option<At<Swap>>,
     pub(super) health: Option<At<Health>>,
     pub(super) stop: Option<Stop>,
@@ -157,6 +159,22 @@ pub(super) struct Health {
     pub(super) interval: Option<At<Duration>>,
 }
 
+/// `tls` of a service; `true` is an empty table.
+#[derive(Debug, Default)]
+pub(super) struct Tls {
+    pub(super) ca: Option<At<String>>,
+    pub(super) server_name: Option<String>,
+    pub(super) insecure: Option<At<bool>>,
+}
+
+/// `client_certs`
+#[derive(Debug)]
+pub(super) struct ClientCerts {
+    pub(super) ca: Option<At<String>>,
+    pub(super) required: Option<bool>,
+    pub(super) header: Option<String>,
+}
+
 /// `stop`
 #[derive(Debug, Default)]
 pub(super) struct Stop {
@@ -179,6 +197,7 @@ pub(super) struct Hook {
 pub(super) struct Notify {
     pub(super) desktop: Option<bool>,
     pub(super) bell: Option<bool>,
+    pub(super) window: Option<WindowSigns>,
 }
 
 /// `[[route]]`

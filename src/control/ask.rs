@@ -49,6 +49,8 @@ pub enum Ask {
     Wait(WaitAsk),
     /// What was said so far, each as `{"line":…}`, then the answer; with `follow` on and on.
     Logs(LogsAsk),
+    /// Everything that a pane shows, on and on: what is going on, what is said, how many requests come.
+    Attach(AttachAsk),
     /// What became of a revision; the newest if none is named.
     WhyRevision {
         /// The revision.
@@ -103,6 +105,13 @@ pub struct LogsAsk {
     /// How it is written.
     #[serde(default)]
     pub format: Format,
+}
+
+/// How much an attached pane is told of what was said before it came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AttachAsk {
+    /// The last so many lines; all that are remembered if nothing is said.
+    pub lines: Option<usize>,
 }
 
 /// How what was said is written.
@@ -203,6 +212,7 @@ mod tests {
             Ask::Restart { service: Some("api".to_owned()) },
             Ask::Rollback { revision: Some(4), back: None },
             Ask::Wait(WaitAsk { until: Until::Healthy, revision: Some(7) }),
+            Ask::Attach(AttachAsk { lines: Some(200) }),
             Ask::Logs(LogsAsk {
                 follow: true,
                 since_ms: Some(1),

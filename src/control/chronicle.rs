@@ -135,25 +135,21 @@ impl Chronicle {
     /// The last of what was asked for, oldest first, and the number to go on from. `now` is since 1970.
     pub(super) fn last(&self, asked: &LogsAsk, now: Duration) -> (Vec<Entry>, u64) {
         let known = self.known();
-        let mut found: Vec<Entry> = known.after(0, |entry| entry.is_wanted(asked, now));
+        let mut found: Vec<Entry> = known.after(0, usize::MAX, |entry| entry.is_wanted(asked, now));
         let skipped = found.len().saturating_sub(asked.lines.unwrap_or(usize::MAX));
         found.drain(..skipped);
         (found, known.number)
     }
 
-    /// At most `limit` of what came after `number`, the number to go on from, and whether something between is
+    /// At most `limit` of what came after `number`, the number to go on from, and how many lines between are
     /// forgotten.
-    pub(super) fn after(&self, number: u64, asked: &LogsAsk, limit: usize) -> (Vec<Entry>, u64, bool) {
+    pub(super) fn after(&self, number: u64, asked: &LogsAsk, limit: usize) -> (Vec<Entry>, u64, u64) {
         let known = self.known();
         let wanted = LogsAsk { since_ms: None, ..asked.clone() };
-        let mut found = known.after(number, |entry| entry.is_wanted(&wanted, Duration::ZERO));
-        let next = if found.len() > limit {
-            found.truncate(limit);
-            found.last().map_or(known.number, |last| last.number)
-        } else {
-            known.number
-        };
-        (found, next, known.forgotten > number)
+        let found = known.after(number, limit, |entry| entry.is_wanted(&wanted, Duration::ZERO));
+        let next =
+            if found.len() < limit { known.number } else { found.last().map_or(known.number, |last| last.number) };
+        (found, next, known.forgotten_between(number, next))
     }
 
     /// Is woken when more is said.
@@ -163,16 +159,26 @@ impl Chronicle {
 }
 
 impl Known {
-    /// What came after `number` and is wanted, in order.
-    fn after(&self, number: u64, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    /// The first `limit` of what came after `number` and is wanted, in order. Not more of each is looked at: whoever
+    /// is far behind must not keep those who write.
+    fn after(&self, number: u64, limit: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let newer = |entries: &VecDeque<Entry>| {
             let from = entries.partition_point(|entry| entry.number <= number);
-            entries.range(from..).filter(|entry| wanted(entry)).cloned().collect::<Vec<_>>()
+            entries.range(from..).filter(|entry| wanted(entry)).take(limit).cloned().collect::<Vec<_>>()
         };
         let mut all = newer(&self.facts);
         all.extend(newer(&self.lines));
         all.sort_unstable_by_key(|entry| entry.number);
+        all.truncate(limit);
         all
+    }
+
+    /// How many lines after `number`, up to `next`, are forgotten.
+    fn forgotten_between(&self, number: u64, next: u64) -> u64 {
+        let last = self.forgotten.min(next);
+        let up_to = |last: u64| self.facts.partition_point(|entry| entry.number <= last) as u64;
+        let facts = up_to(last).saturating_sub(up_to(number));
+        last.saturating_sub(number).saturating_sub(facts)
     }
 }
 
@@ -205,7 +211,7 @@ mod tests {
         assert_eq!(last(LogsAsk { since_ms: Some(1_000), ..LogsAsk::default() }), ["Paused", "b"]);
         assert_eq!(last(LogsAsk { sources: vec!["api".to_owned()], ..LogsAsk::default() }), ["a"]);
         let (more, next, lost) = chronicle.after(1, &LogsAsk::default(), 1);
-        assert_eq!((texts(&more), next, lost), (vec!["Paused".to_owned()], 2, false));
+        assert_eq!((texts(&more), next, lost), (vec!["Paused".to_owned()], 2, 0));
     }
 
     #[test]
@@ -218,8 +224,8 @@ mod tests {
         assert_eq!(chronicle.facts().len(), 1);
         let (found, ..) = chronicle.last(&LogsAsk::default(), Duration::ZERO);
         assert_eq!((found.len(), texts(&found)[1].as_str()), (LINES + 1, "10"));
-        assert!(chronicle.after(1, &LogsAsk::default(), 1).2);
-        assert!(!chronicle.after(500, &LogsAsk::default(), 1).2);
+        let lost = |number| chronicle.after(number, &LogsAsk::default(), 100).2;
+        assert_eq!([lost(0), lost(1), lost(4), lost(500)], [10, 10, 7, 0]);
     }
 
     #[test]

@@ -25,6 +25,15 @@ pub enum Silence {
     Refused(Refused),
 }
 
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// There are more.
+    Line(Value),
+    /// It is the last one.
+    Answer(Value),
+}
+
 /// A connection to a running devloop.
 #[derive(Debug)]
 pub struct Client {
@@ -67,20 +76,39 @@ impl Client {
     /// # Errors
     /// It refuses, or does not answer.
     pub fn stream(&mut self, ask: &Ask, mut each: impl FnMut(&Value) -> ControlFlow<()>) -> Result<Value, Silence> {
-        let line = Request::line(ask) + "\n";
-        self.writing.write_all(line.as_bytes()).map_err(|_| Silence::Ended)?;
+        self.begin(ask)?;
         loop {
-            let value = self.line()?;
-            match &value["ok"] {
-                Value::Bool(true) => return Ok(value),
-                Value::Bool(false) => {
-                    let text = |key: &str| value[key].as_str().map(str::to_owned);
-                    let error = text("error").unwrap_or_default();
-                    return Err(Silence::Refused(Refused { error, hint: text("hint") }));
-                }
-                _ if each(&value).is_break() => return Ok(Value::Null),
-                _ => {}
+            match self.next_line()? {
+                Next::Answer(value) => return Ok(value),
+                Next::Line(value) if each(&value).is_break() => return Ok(Value::Null),
+                Next::Line(_) => {}
             }
+        }
+    }
+
+    /// Asks, without waiting for anything.
+    ///
+    /// # Errors
+    /// Nobody listens any more.
+    pub fn begin(&mut self, ask: &Ask) -> Result<(), Silence> {
+        let line = Request::line(ask) + "\n";
+        self.writing.write_all(line.as_bytes()).map_err(|_| Silence::Ended)
+    }
+
+    /// What comes next of what was asked.
+    ///
+    /// # Errors
+    /// It refuses, or does not answer.
+    pub fn next_line(&mut self) -> Result<Next, Silence> {
+        let value = self.line()?;
+        match &value["ok"] {
+            Value::Bool(true) => Ok(Next::Answer(value)),
+            Value::Bool(false) => {
+                let text = |key: &str| value[key].as_str().map(str::to_owned);
+                let error = text("error").unwrap_or_default();
+                Err(Silence::Refused(Refused { error, hint: text("hint") }))
+            }
+            _ => Ok(Next::Line(value)),
         }
     }
 

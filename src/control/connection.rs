@@ -31,7 +31,7 @@ const LONGEST: u64 = 64 * 1024;
 /// So long a wait waits for the watcher to tell of the saves before it.
 const LOOK: Duration = Duration::from_secs(2);
 /// So much of the log is written at a time.
-const BATCH: usize = 1_000;
+pub(super) const BATCH: usize = 1_000;
 
 /// Answers until the other side has gone.
 pub(super) async fn serve(stream: UnixStream, feeds: Feeds) {
@@ -40,6 +40,7 @@ pub(super) async fn serve(stream: UnixStream, feeds: Feeds) {
     while let Some(line) = connection.next().await {
         let written = match Request::read(&line) {
             Ok(Ask::Logs(asked)) => connection.logs(&asked).await,
+            Ok(Ask::Attach(asked)) => connection.attach(&asked).await,
             Ok(ask) => {
                 let Some(result) = connection.answer(ask).await else { return };
                 connection.write(&answer(result)).await
@@ -52,10 +53,10 @@ pub(super) async fn serve(stream: UnixStream, feeds: Feeds) {
     }
 }
 
-struct Connection {
-    reading: BufReader<OwnedReadHalf>,
+pub(super) struct Connection {
+    pub(super) reading: BufReader<OwnedReadHalf>,
     writing: OwnedWriteHalf,
-    feeds: Feeds,
+    pub(super) feeds: Feeds,
 }
 
 impl Connection {
@@ -70,7 +71,7 @@ impl Connection {
         (read > 0).then_some(line)
     }
 
-    async fn write(&mut self, line: &str) -> std::io::Result<()> {
+    pub(super) async fn write(&mut self, line: &str) -> std::io::Result<()> {
         self.writing.write_all(format!("{line}\n").as_bytes()).await
     }
 
@@ -87,7 +88,7 @@ impl Connection {
 
     fn status(&self) -> Done {
         let status = self.feeds.status.borrow().clone();
-        json!({ "devloop": *self.feeds.about, "status": *status })
+        json!({ "devloop": **self.feeds.about.borrow(), "status": *status })
     }
 
     async fn wish(&self, ask: Ask) -> Result<Done, Refused> {
@@ -126,9 +127,7 @@ impl Connection {
         }
         loop {
             let (entries, next, lost) = self.feeds.chronicle.after(number, asked, BATCH);
-            if lost {
-                self.write(&json!({ "lost": "some lines came too fast and are not here" }).to_string()).await?;
-            }
+            self.write_lost(lost).await?;
             if next == number {
                 tokio::select! {
                     changed = news.changed() => if changed.is_err() {
@@ -143,7 +142,16 @@ impl Connection {
         }
     }
 
-    async fn write_entries(&mut self, entries: &[Entry], format: Format) -> std::io::Result<()> {
+    /// Says how many lines are missing here, if any are.
+    pub(super) async fn write_lost(&mut self, lines: u64) -> std::io::Result<()> {
+        if lines == 0 {
+            return Ok(());
+        }
+        let said = format!("{lines} lines came too fast and are not here");
+        self.write(&json!({ "lost": said, "lines": lines }).to_string()).await
+    }
+
+    pub(super) async fn write_entries(&mut self, entries: &[Entry], format: Format) -> std::io::Result<()> {
         let render = self.feeds.render;
         let plain = |entry: &Entry, colour| Value::from((render.plain)(entry, colour)).to_string();
         let line = |entry: &Entry| match format {
@@ -235,7 +243,7 @@ fn outcome(status: &Status) -> Option<&'static str> {
 }
 
 /// Ends when the other side has closed its socket, not only its writing half.
-async fn gone(reading: &mut BufReader<OwnedReadHalf>) {
+pub(super) async fn gone(reading: &mut BufReader<OwnedReadHalf>) {
     loop {
         match reading.fill_buf().await.map(<[u8]>::len) {
             Err(_) => return,

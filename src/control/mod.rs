@@ -2,9 +2,12 @@
 //!
 //! One JSON object a line, versioned, on a unix socket that only its owner can open (docs/control.md). `place` says where
 //! it is, `ask` what may be asked, `chronicle` what is remembered of this session, `story` what that tells about one
-//! revision, `server` answers, `client` asks. What is done about a wish is decided elsewhere: the room hands it on.
+//! revision, `server` answers (`connection`, and `attach`
+//! for a pane), `client` asks, `attached` reads what such a pane is told. What is done about a wish is decided elsewhere: the room hands it on.
 
 mod ask;
+mod attach;
+mod attached;
 mod chronicle;
 mod client;
 mod connection;
@@ -13,9 +16,10 @@ mod server;
 mod story;
 
 pub use self::{
-    ask::{Ask, Done, Format, LogsAsk, Refused, Request, Until, VERSION, WaitAsk},
+    ask::{Ask, AttachAsk, Done, Format, LogsAsk, Refused, Request, Until, VERSION, WaitAsk},
+    attached::{Hello, Piece},
     chronicle::{Chronicle, Entry, What},
-    client::{Client, Silence},
+    client::{Client, Next, Silence},
     place::{Place, find},
-    server::{About, Feeds, Render, Server, Wish},
+    server::{About, Count, Feeds, Render, Server, Stage, Wish},
 };

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
@@ -18,7 +19,8 @@ use super::{Ask, Chronicle, Done, Entry, Place, Refused, connection};
 use crate::{
     core::status::Status,
     error::{Colour, Problem},
-    model::Revision,
+    model::{Revision, Time},
+    plan::WindowSigns,
 };
 
 /// So many connections at a time; more are closed at once.
@@ -51,11 +53,36 @@ pub struct About {
     pub pid: u32,
     /// The project's root.
     pub root: PathBuf,
+    /// Where files that a program names may lie: the root, and where steps and services run.
+    pub folders: Vec<PathBuf>,
     /// What to open in a browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// What a terminal's window is to show around a pane.
+    pub window: WindowSigns,
     /// The folder with the log files.
     pub logs: PathBuf,
+}
+
+/// How many requests a service has had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Count {
+    /// Its name.
+    pub service: String,
+    /// How many wait.
+    pub held: u64,
+    /// How many there were so far.
+    pub requests: u64,
+}
+
+/// How far devloop is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It lives.
+    #[default]
+    Alive,
+    /// Everything that it started is over, and everything is said.
+    Ending,
 }
 
 /// Where answers come from.
@@ -67,8 +94,16 @@ pub struct Feeds {
     pub chronicle: Chronicle,
     /// How that is written.
     pub render: Render,
-    /// What does not change.
-    pub about: Arc<About>,
+    /// What is known beside that.
+    pub about: watch::Receiver<Arc<About>>,
+    /// How often the bell rang.
+    pub rings: watch::Receiver<u64>,
+    /// The time on devloop's clock.
+    pub now: Arc<dyn Fn() -> Time + Send + Sync>,
+    /// How many requests came.
+    pub count: Arc<dyn Fn() -> Vec<Count> + Send + Sync>,
+    /// Whether streams are to end. Only who streams subscribes to it.
+    pub stage: watch::Sender<Stage>,
     /// Hands a wish to the loop.
     pub wish: Arc<dyn Fn(Wish) + Send + Sync>,
     /// Ends when every save so far has had its effect on the status.
@@ -86,6 +121,7 @@ impl Feeds {
 #[derive(Debug)]
 pub struct Server {
     place: Place,
+    stage: watch::Sender<Stage>,
     accepting: JoinHandle<()>,
 }
 
@@ -101,13 +137,21 @@ impl Server {
         };
         let listener = UnixListener::bind(place.socket()).map_err(cannot)?;
         place.publish().map_err(cannot)?;
+        let stage = feeds.stage.clone();
         let accepting = tokio::spawn(accept(listener, feeds));
-        Ok(Server { place, accepting })
+        Ok(Server { place, stage, accepting })
     }
 
     /// Where it is.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Lets attached panes read the last words, those that read them in this time, and ends.
+    pub async fn end(self, limit: Duration) {
+        self.accepting.abort();
+        self.stage.send_replace(Stage::Ending);
+        _ = tokio::time::timeout(limit, self.stage.closed()).await;
     }
 }
 
@@ -125,7 +169,7 @@ async fn accept(listener: UnixListener, feeds: Feeds) {
             Err(error) => {
                 tracing::debug!("control: {error}");
                 // Such as too many open files: one that closes makes room.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };

@@ -44,7 +44,7 @@ impl Core {
         let Some(debugging) = debugging else { return };
         let is_known = service.told_debugging.replace(debugging.clone()).as_ref() == Some(&debugging);
         let attach = if is_known { Vec::new() } else { debugging.attach() };
-        let (debugger, address) = (debugging.name(), debugging.address());
+        let (debugger, address) = (debugging.name().into(), debugging.address());
         let service = service.plan.name.clone();
         self.tell(Fact::Debugging { service, run, debugger, address, begin: debugging.begin, attach });
     }

@@ -1,9 +1,9 @@
 //! What people and programs are told: each fact is one line of `--plain` and one object of `--json`. The names and
 //! fields are stable: new ones may come, none changes its meaning.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{Exit, Report, Revision, RunId},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One thing worth a line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Fact {
     /// A save has settled and something reads what changed.
@@ -108,8 +108,8 @@ pub enum Fact {
         run: RunId,
         /// The service.
         service: Arc<str>,
-        /// "overlap" or "exclusive"
-        swap: &'static str,
+        /// How it takes over.
+        swap: SwapHow,
         /// Why.
         why: String,
     },
@@ -120,13 +120,13 @@ pub enum Fact {
         /// Its run.
         run: RunId,
         /// "dlv", "node", "debugpy"; "a debugger" where dev.toml has a command of its own.
-        debugger: &'static str,
+        debugger: Arc<str>,
         /// Where the debugger listens.
         address: String,
         /// What the program does until somebody attaches: "run" or "wait".
         begin: Begin,
         /// How editors attach; left out if that was told before.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attach: Vec<Attach>,
     },
     /// A service is not debugged any more.
@@ -302,8 +302,27 @@ pub enum Fact {
     },
 }
 
+/// How a new instance takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwapHow {
+    /// It starts beside the old one.
+    Overlap,
+    /// The old one is stopped first.
+    Exclusive,
+}
+
+impl fmt::Display for SwapHow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SwapHow::Overlap => "overlap",
+            SwapHow::Exclusive => "exclusive",
+        })
+    }
+}
+
 /// Where the time from a save to its program went, in milliseconds. What did not happen is left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
     /// From the first event of the save until it had settled and was read.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Core, Watching,
@@ -14,7 +14,7 @@ use super::{
 use crate::model::{Report, Revision, RunId, Time};
 
 /// A snapshot of everything.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The project.
     pub project: String,
@@ -36,7 +36,7 @@ pub struct Status {
 }
 
 /// Whether saves count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WatchingState {
     /// They do.
@@ -46,7 +46,7 @@ pub enum WatchingState {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepStatus {
     /// Its name.
     pub name: Arc<str>,
@@ -72,7 +72,7 @@ pub struct StepStatus {
 }
 
 /// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
     /// Its result is good and up to date.
@@ -88,7 +88,7 @@ pub enum StepState {
 }
 
 /// What has become of the newest save, as far as a service is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeState {
     /// It is not known yet.
@@ -104,7 +104,7 @@ pub enum OutcomeState {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceStatus {
     /// Its name.
     pub name: Arc<str>,
@@ -145,16 +145,16 @@ pub struct ServiceStatus {
 }
 
 /// A debugger that a service runs under.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DebuggingStatus {
     /// Its name.
-    pub debugger: &'static str,
+    pub debugger: Arc<str>,
     /// Where it listens.
     pub address: String,
 }
 
 /// What a gate does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GateState {
     /// Requests pass.
@@ -168,7 +168,7 @@ pub enum GateState {
 }
 
 /// One instance.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceStatus {
     /// Its run.
     pub run: RunId,
@@ -285,7 +285,7 @@ impl Core {
                 .plan
                 .debugging
                 .as_ref()
-                .map(|debugging| DebuggingStatus { debugger: debugging.name(), address: debugging.address() }),
+                .map(|debugging| DebuggingStatus { debugger: debugging.name().into(), address: debugging.address() }),
             draining: count(Drains::Draining),
             stopping: count(Drains::Stopping),
             expected_ms: service.took.expected().or(service.took.last()).map(millis),

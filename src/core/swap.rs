@@ -6,7 +6,7 @@ use super::{
     Core,
     debug::drain_limit,
     event::{Effect, Program, Spawn, StopHow},
-    fact::{Fact, Times},
+    fact::{Fact, SwapHow, Times},
     fresh::millis,
     service::{Candidate, Drains, Instance, Leaving, MadeOf, Next, Purpose},
     settle::CAP,
@@ -241,7 +241,8 @@ impl Core {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);
         }
-        let swap = if swap == Swap::Exclusive || service.is_exclusive() { "exclusive" } else { "overlap" };
+        let is_exclusive = swap == Swap::Exclusive || service.is_exclusive();
+        let swap = if is_exclusive { SwapHow::Exclusive } else { SwapHow::Overlap };
         self.out.push(Effect::Tell(Fact::Starting {
             revision: made.revision,
             run,

@@ -33,6 +33,10 @@ pub(super) enum Speech {
     Http2,
     /// Not the HTTP/2 that it was asked in.
     NotHttp2,
+    /// Not the TLS that it was asked in.
+    NotTls,
+    /// TLS, without an offer of HTTP/2.
+    NoOffer,
     /// Anything else: a database, a greeting.
     Other,
 }

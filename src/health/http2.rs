@@ -1,11 +1,11 @@
-//! A probe of a program that speaks HTTP/2 without TLS: one request, and the head of one answer.
+//! A probe of a program that speaks HTTP/2: one request, and the head of one answer.
 
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::{Request, client::conn::http2::handshake, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -42,8 +42,11 @@ pub(super) async fn greet(mut stream: TcpStream) -> Result<(), Observation> {
 }
 
 /// Asks for `path`, patiently.
-pub(super) async fn ask(stream: TcpStream, path: &str, host: &str) -> Observation {
-    let request = Request::get(format!("http://{host}{path}"))
+pub(super) async fn ask<S>(stream: S, scheme: &str, path: &str, host: &str) -> Observation
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let request = Request::get(format!("{scheme}://{host}{path}"))
         .header(header::USER_AGENT, "devloop-probe")
         .header(header::ACCEPT, "*/*")
         .body(Empty::<Bytes>::new());

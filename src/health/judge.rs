@@ -131,6 +131,7 @@ impl Judge {
             Observation::Owner(owner) => self.owned(at, owner),
             Observation::Answer(answer) => self.answered(at, &answer),
             Observation::NotHttp(speech) => self.not_http(at, speech),
+            Observation::NotTrusted { why, hint } => self.not_trusted(at, &why, hint),
             Observation::Closed => self.closed(at),
             Observation::NoAnswer => self.no_answer(at),
         }
@@ -278,6 +279,17 @@ impl Judge {
             return Then::End(Outcome::Unhealthy(words::never_http(port, speech)));
         }
         self.again(at)
+    }
+
+    /// It speaks TLS, and waiting will not make its certificate a better one.
+    fn not_trusted(&mut self, at: Duration, why: &str, hint: String) -> Then {
+        match self.goal {
+            Goal::Given | Goal::Compare => {
+                let port = self.port.unwrap_or_default();
+                Then::End(Outcome::Unhealthy(words::not_trusted(port, why, hint)))
+            }
+            Goal::Elsewhere(_) => self.again(at),
+        }
     }
 
     fn closed(&mut self, at: Duration) -> Then {

@@ -4,18 +4,21 @@
 use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::{sleep, timeout},
 };
 
 use super::{
-    http::{self, Read},
+    http::{self, Read, Speech},
     http2,
     judge::{Observation, Work},
     owner,
 };
-use crate::plan::Protocol;
+use crate::{
+    plan::Protocol,
+    tls::{Alpn, Failure, Handshake},
+};
 
 /// A loopback connection that is not accepted by then has met a full queue.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -30,13 +33,20 @@ pub(super) type Working = Pin<Box<dyn Future<Output = (Observation, Streams)> + 
 pub(super) struct Hands {
     leader: u32,
     host: String,
-    protocol: Protocol,
+    speaks: Speaks,
     streams: Streams,
 }
 
+/// What is spoken to the instance.
+#[derive(Clone)]
+pub(super) struct Speaks {
+    pub(super) protocol: Protocol,
+    pub(super) tls: Option<Handshake>,
+}
+
 impl Hands {
-    pub(super) fn new(leader: u32, host: String, protocol: Protocol) -> Hands {
-        Hands { leader, host, protocol, streams: Streams::new() }
+    pub(super) fn new(leader: u32, host: String, speaks: Speaks) -> Hands {
+        Hands { leader, host, speaks, streams: Streams::new() }
     }
 
     /// Keeps connections for the request that may follow.
@@ -58,9 +68,9 @@ impl Hands {
             }
             Work::Ask { addr, path, limit } => {
                 let open = std::mem::take(&mut self.streams).into_iter().find(|(at, _)| *at == addr);
-                let (host, protocol) = (self.host.clone(), self.protocol);
+                let (host, speaks) = (self.host.clone(), self.speaks.clone());
                 Box::pin(async move {
-                    let asking = ask(addr, open.map(|(_, stream)| stream), protocol, &path, &host);
+                    let asking = ask(addr, open.map(|(_, stream)| stream), &speaks, &path, &host);
                     let observation = match limit {
                         Some(limit) => timeout(limit, asking).await.unwrap_or(Observation::NoAnswer),
                         None => asking.await,
@@ -92,24 +102,49 @@ async fn connect(addr: Option<SocketAddr>) -> Option<(SocketAddr, TcpStream)> {
 }
 
 /// One request, patiently.
-async fn ask(addr: SocketAddr, open: Option<TcpStream>, protocol: Protocol, path: &str, host: &str) -> Observation {
+async fn ask(addr: SocketAddr, open: Option<TcpStream>, speaks: &Speaks, path: &str, host: &str) -> Observation {
     let stream = match open {
         Some(stream) => Some(stream),
         None => connect(Some(addr)).await.map(|(_, stream)| stream),
     };
-    let Some(mut stream) = stream else { return Observation::Refused };
-    if protocol == Protocol::H2c {
-        if let Err(observation) = http2::greet(stream).await {
-            return observation;
+    let Some(stream) = stream else { return Observation::Refused };
+    match (&speaks.tls, speaks.protocol) {
+        (None, Protocol::Http) => ask_in_http1(stream, path, host).await,
+        (None, Protocol::H2c | Protocol::H2) => {
+            if let Err(observation) = http2::greet(stream).await {
+                return observation;
+            }
+            match connect(Some(addr)).await {
+                Some((_, stream)) => http2::ask(stream, "http", path, host).await,
+                None => Observation::Refused,
+            }
         }
-        return match connect(Some(addr)).await {
-            Some((_, stream)) => http2::ask(stream, path, host).await,
-            None => Observation::Refused,
-        };
+        (Some(tls), Protocol::Http) => match tls.shake(stream, Alpn::Http1).await {
+            Ok(stream) => ask_in_http1(stream, path, host).await,
+            Err(failure) => no_tls(failure),
+        },
+        (Some(tls), Protocol::H2c | Protocol::H2) => match tls.shake(stream, Alpn::Http2).await {
+            Ok(stream) => http2::ask(stream, "https", path, host).await,
+            Err(failure) => no_tls(failure),
+        },
     }
+}
+
+fn no_tls(failure: Failure) -> Observation {
+    match failure {
+        Failure::Refused { why, hint } => Observation::NotTrusted { why, hint },
+        Failure::NotTls => Observation::NotHttp(Speech::NotTls),
+        Failure::NotOffered(Alpn::Http1) => Observation::NotHttp(Speech::Http2),
+        Failure::NotOffered(Alpn::Http2) => Observation::NotHttp(Speech::NoOffer),
+        Failure::Closed(_) => Observation::Closed,
+    }
+}
+
+async fn ask_in_http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str, host: &str) -> Observation {
     let request = http::request(path, host);
     // a server that talks first may have closed already: what it said is still there to be read
     let _ = stream.write_all(request.as_bytes()).await;
+    let _ = stream.flush().await;
     let mut bytes = Vec::new();
     let mut piece = vec![0; 8 * 1024];
     loop {

@@ -22,6 +22,7 @@ use crate::{
     model::{Report, RunId},
     plan::{Health, Port, Protocol, Service},
     sys::Clock,
+    tls::Handshake,
 };
 
 /// What is to be found out.
@@ -43,6 +44,8 @@ pub struct Target {
     pub elsewhere: Elsewhere,
     /// Who made the listening socket.
     pub socket: Socket,
+    /// How TLS with it begins, if it speaks that.
+    pub tls: Option<Handshake>,
     /// Hears of the service's `log` line; needed if it has one.
     pub heard: Option<Heard>,
     /// Hears `READY=1`, if a socket for that was offered.
@@ -115,9 +118,11 @@ const ALIVE: Duration = Duration::from_millis(500);
 /// Waits until the instance is ready or cannot become so. Never ends by itself if the instance just says nothing.
 /// Cheap to drop at any moment; leaves nothing behind.
 pub async fn probe(target: Target) -> Outcome {
-    let Target { rules, port, leader, public_host, proxy_ports, elsewhere, socket, heard, notify, seen, .. } = target;
+    let Target { rules, port, leader, public_host, proxy_ports, elsewhere, .. } = target;
+    let Target { socket, tls, heard, notify, seen, .. } = target;
     let clock = Clock::start();
-    let mut hands = knock::Hands::new(leader, public_host.clone(), rules.protocol);
+    let speaks = knock::Speaks { protocol: rules.protocol, tls };
+    let mut hands = knock::Hands::new(leader, public_host.clone(), speaks);
     let mut judge = Judge::new(rules, port, &public_host, socket);
     let mut work = hands.begin(judge.first());
     let look_at = port.filter(|_| elsewhere == Elsewhere::Sought);

@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn all_is_well_again_only_after_a_failure_and_only_once() {
-        let mut hooks = hooks(&[&[Moment::Recovered]], Notify { desktop: true, bell: true });
+        let mut hooks = hooks(&[&[Moment::Recovered]], Notify { desktop: true, bell: true, ..Notify::default() });
         assert_eq!(said(hooks.hear(&failed(2))), ["bell", "desktop failed"]);
         assert_eq!(said(hooks.hear(&rest(true))), ["bell", "desktop recovered", "0 recovered 9"]);
         assert_eq!(said(hooks.hear(&rest(true))), Vec::<String>::new());

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Journal, lines, story};
 use crate::{
-    core::fact::{Fact, Times},
+    core::fact::{Fact, SwapHow, Times},
     model::{Exit, Line, Report, Revision, RunId, Stream},
 };
 
@@ -25,7 +25,7 @@ fn step(revision: u64, run: u64) -> Fact {
 
 fn starting(revision: u64, run: u64) -> Fact {
     let (service, why) = ("api".into(), "new artifact".to_owned());
-    Fact::Starting { revision: Revision(revision), run: RunId(run), service, swap: "overlap", why }
+    Fact::Starting { revision: Revision(revision), run: RunId(run), service, swap: SwapHow::Overlap, why }
 }
 
 fn live(revision: u64, run: u64) -> Fact {

@@ -6,7 +6,10 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{Backend, Cache, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool};
+use super::{
+    Backend, Cache, Demand, Globs, Inputs, Plan, Port, Protocol, Reload, Restart, Service, Settle, Step, Swap, Tool,
+    Trust, WindowSigns,
+};
 
 /// Every step and service in the order written, with what starts it, what it reads and writes, and the defaults that
 /// matter. Ends with a line end.
@@ -105,9 +108,8 @@ fn describe_service(text: &mut Text, plan: &Plan, service: &Service) {
         text.entry("assets", format!("{}: told to pages, no restart", patterns(&service.assets)));
     }
     text.entry("port", port(service.port));
-    match service.protocol {
-        Protocol::Http => {}
-        Protocol::H2c => text.entry("speaks", "HTTP/2 without TLS"),
+    if let Some(speaks) = speaks(service) {
+        text.entry("speaks", speaks);
     }
     text.entry("swap", swap(service));
     text.entry("ready when", health(service));
@@ -208,6 +210,16 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     if !proxy.hosts.is_empty() {
         text.entry("hosts", format!("{}, and those of this machine", proxy.hosts.join(", ")));
     }
+    if let Some(certs) = &proxy.client_certs {
+        let demand = match certs.demand {
+            Demand::Optional => "asked for",
+            Demand::Required => "demanded",
+        };
+        text.entry(
+            "clients",
+            format!("are {demand} certificates of {}, passed on as {}", certs.ca.display(), certs.header),
+        );
+    }
     let fresh =
         if proxy.fresh.is_zero() { "off".to_owned() } else { format!("up to {} after a save", time(proxy.fresh)) };
     text.entry("fresh", fresh);
@@ -275,6 +287,26 @@ fn describe_hooks(text: &mut Text, plan: &Plan) {
         text.blank();
         text.line(0, format!("notify by {}, of failures and when all is well again", ways.join(" and ")));
     }
+    match plan.notify.window {
+        WindowSigns::Auto => {}
+        WindowSigns::Always => text.line(0, "title and progress in the terminal's window, whatever terminal it is"),
+        WindowSigns::Never => text.line(0, "no title and no progress in the terminal's window"),
+    }
+}
+
+/// What it speaks, unless that is what everybody does.
+fn speaks(service: &Service) -> Option<String> {
+    let tls = match &service.tls {
+        None => return (service.protocol == Protocol::H2c).then(|| "HTTP/2 without TLS".to_owned()),
+        Some(tls) => tls,
+    };
+    let http = if service.protocol == Protocol::H2 { "HTTP/2 inside TLS" } else { "HTTPS" };
+    let name = tls.server_name.as_deref().unwrap_or("localhost");
+    Some(match &tls.trust {
+        Trust::Machine => format!("{http}, with a certificate for {name} that this machine trusts"),
+        Trust::File(file) => format!("{http}, with a certificate for {name} that {} vouches for", file.display()),
+        Trust::Anybody => format!("{http}, and nobody checks its certificate"),
+    })
 }
 
 fn port(port: Port) -> String {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Command;
 
 /// One `[[hook]]`.
@@ -53,4 +55,19 @@ pub struct Notify {
     pub desktop: bool,
     /// By the terminal's bell.
     pub bell: bool,
+    /// By what a terminal shows around the pane.
+    pub window: WindowSigns,
+}
+
+/// Whether the terminal's window shows a title and a progress while the pane is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowSigns {
+    /// Where the terminal is known to understand it.
+    #[default]
+    Auto,
+    /// In any terminal that can show a pane.
+    Always,
+    /// Nowhere.
+    Never,
 }

@@ -12,6 +12,7 @@ mod pattern;
 mod route;
 mod script;
 mod subset;
+mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +26,11 @@ pub use self::{
     debug::{Attach, Begin, Debug, Debugger, Debugging, Told, With},
     describe::{describe, time as show_time},
     globs::Globs,
-    hook::{Hook, Moment, Notify},
+    hook::{Hook, Moment, Notify, WindowSigns},
     middleware::{Cors, Fail, Field, HostHeader, Latency, Middleware, Origins, RateLimit},
     pattern::Pattern,
     route::{Files, HostPattern, Prefix, Route, Target, canonical, find as find_route, strip},
+    tls::{ClientCerts, Demand, Tls, Trust},
 };
 use crate::model::FilePath;
 
@@ -111,6 +113,8 @@ pub struct Proxy {
     pub console: bool,
     /// Whether it speaks HTTPS.
     pub tls: bool,
+    /// The certificates that clients are asked for; none: they are not.
+    pub client_certs: Option<ClientCerts>,
     /// So many of the last requests are remembered for `/.devloop/`; 0: none.
     pub record: u16,
     /// Whether the first 64 KiB of their bodies are, too.
@@ -240,6 +244,8 @@ pub struct Service {
     pub port: Port,
     /// What it speaks.
     pub protocol: Protocol,
+    /// Whether it speaks that inside TLS, and whom it has to be.
+    pub tls: Option<Tls>,
     /// How it is replaced.
     pub swap: Swap,
     /// When it counts as ready.
@@ -280,6 +286,8 @@ pub enum Protocol {
     Http,
     /// HTTP/2 without TLS, known in advance.
     H2c,
+    /// HTTP/2 inside TLS.
+    H2,
 }
 
 /// `swap`
@@ -404,7 +412,8 @@ impl Plan {
         if service.assets.matches(path) {
             return false;
         }
-        service.env_files.iter().any(|file| **file == *path)
+        let ca = service.tls.as_ref().is_some_and(|tls| matches!(&tls.trust, Trust::File(file) if **file == *path));
+        ca || service.env_files.iter().any(|file| **file == *path)
             || service.program.as_deref() == Some(path)
             || (service.inputs.matches(path, learned)
                 && !(service.inputs == Inputs::Everything && self.is_config(path)))

@@ -21,7 +21,7 @@ const ADDRESS: [&str; 13] = [
 ];
 
 /// Any of these means that a lock is held. Lower case.
-const LOCK: [&str; 21] = [
+const LOCK: [&str; 22] = [
     "database is locked",       // SQLite
     "database table is locked", // SQLite
     "sqlite_busy",
@@ -30,6 +30,7 @@ const LOCK: [&str; 21] = [
     "cannot acquire lock",           // redb
     "cannot acquire directory lock", // badger
     "unable to acquire lock",        // Next
+    "dev server is already running", // Next from 16.1 on
     "failed to acquire lock",
     "failed to lock",
     "could not set lock on file", // DuckDB
@@ -108,6 +109,7 @@ mod tests {
             "Another instance is already running (pid 12)",
             "DatabaseAlreadyOpen: Database already open. Cannot acquire lock.",
             "A server is already running (pid: 12, file: tmp/pids/server.pid).",
+            "\u{2a2f} Another next dev server is already running.",
         ];
         for line in said {
             assert_eq!(of(line), Some(Clue::Locked), "{line}");

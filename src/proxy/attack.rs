@@ -9,6 +9,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+pub use super::browser::attack::{coding, insertion, policy};
 use super::{
     body::{Budget, Upload},
     frames::Frames,

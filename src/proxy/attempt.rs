@@ -101,7 +101,7 @@ pub(super) fn request(journey: &Journey, instance: &Instance, speech: Speech) ->
         head.headers.insert(header::HOST, host);
     }
     if speech == Speech::Http2 {
-        to_http2(&mut head);
+        to_http2(&mut head, instance.scheme);
     }
     Some(Request::from_parts(head, journey.upload.attempt()?))
 }

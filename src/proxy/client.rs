@@ -11,9 +11,11 @@ use std::{
 use tokio::{net::TcpStream, sync::OnceCell};
 
 use super::{
+    host::Reach,
     lookout::Nth,
     peers::Peers,
     speech::{Scheme, Speech},
+    tls::Shown,
     wire::hung_up,
 };
 
@@ -26,6 +28,10 @@ pub(super) struct Client {
     pub(super) local: SocketAddr,
     /// Its end.
     pub(super) peer: SocketAddr,
+    /// From how far our end can be reached.
+    pub(super) reach: Reach,
+    /// Who it has shown to be.
+    pub(super) shown: Option<Shown>,
     /// Which HTTP it speaks, and how.
     pub(super) speech: Speech,
     pub(super) scheme: Scheme,
@@ -47,14 +53,16 @@ impl Client {
     /// Of an accepted connection.
     pub(super) fn new(
         stream: Arc<TcpStream>,
-        local: SocketAddr,
-        peer: SocketAddr,
+        (local, peer, reach): (SocketAddr, SocketAddr, Reach),
         (speech, scheme): (Speech, Scheme),
+        shown: Option<Shown>,
     ) -> Client {
         Client {
             stream: Some(stream),
             local,
             peer,
+            reach,
+            shown,
             speech,
             scheme,
             pid: OnceCell::new(),
@@ -70,6 +78,8 @@ impl Client {
             stream: None,
             local: none,
             peer: none,
+            reach: Reach::Loopback,
+            shown: None,
             speech: Speech::Http1,
             scheme: Scheme::Http,
             pid: OnceCell::new_with(Some(None)),

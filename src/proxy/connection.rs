@@ -26,15 +26,15 @@ use super::{
     client::Client,
     download::Answer,
     headers::{Local, MOST_HOPS, from_http2, hops, unsound},
-    host::{Allowed, Name, Verdict, judge},
+    host::{Allowed, Name, Reach, Verdict, judge},
     outgoing::Outgoing,
     own,
-    passage::{Way, redirect, refuse, take},
+    passage::{Asked, Way, redirect, refuse, remember, take},
     records::Seen,
     refusal::Refusal,
     shared::{Known, Shared},
     speech::{LARGEST_HEAD, Opening, Scheme, Speech, listen},
-    tls::Gatehouse,
+    tls::{Https, Shown},
     wire::ClientIo,
 };
 use crate::plan::Reload;
@@ -63,17 +63,20 @@ impl fmt::Display for Drop {
 impl std::error::Error for Drop {}
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(shared: Arc<Shared>, gatehouse: Option<Gatehouse>, stream: TcpStream) {
+pub(super) async fn serve(shared: Arc<Shared>, reach: Reach, stream: TcpStream) {
     let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
     // Without it the connection works, only slower.
     let _ = stream.set_nodelay(true);
     shared.connections.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
-    let client = |spoken| Arc::new(Client::new(Arc::clone(&stream), local, peer, spoken));
-    match open(&shared, gatehouse, &stream).await {
+    let tls = shared.known().tls.clone();
+    let client = |spoken, shown| Arc::new(Client::new(Arc::clone(&stream), (local, peer, reach), spoken, shown));
+    match open(&shared, tls, &stream).await {
         None => {}
-        Some(Opened::Plain(io, speech)) => converse(&shared, &client((speech, Scheme::Http)), io).await,
-        Some(Opened::Tls(io, speech)) => converse(&shared, &client((speech, Scheme::Https)), *io).await,
+        Some(Opened::Plain(io, speech)) => converse(&shared, &client((speech, Scheme::Http), None), io).await,
+        Some(Opened::Tls(io, speech, shown)) => {
+            converse(&shared, &client((speech, Scheme::Https), shown), *io).await;
+        }
     }
     shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
@@ -81,20 +84,20 @@ pub(super) async fn serve(shared: Arc<Shared>, gatehouse: Option<Gatehouse>, str
 /// A connection on which HTTP can begin.
 enum Opened {
     Plain(ClientIo, Speech),
-    Tls(Box<TlsStream<ClientIo>>, Speech),
+    Tls(Box<TlsStream<ClientIo>>, Speech, Option<Shown>),
 }
 
 /// Finds out what the client speaks, and shakes hands where that is TLS. None: it has left, it takes too long, or it
 /// speaks something else.
-async fn open(shared: &Shared, gatehouse: Option<Gatehouse>, stream: &Arc<TcpStream>) -> Option<Opened> {
+async fn open(shared: &Shared, tls: Option<Https>, stream: &Arc<TcpStream>) -> Option<Opened> {
     let opened = async {
         let (opening, early) = listen(stream).await?;
         let io = ClientIo::new(Arc::clone(stream), early);
-        match (opening, gatehouse) {
+        match (opening, tls) {
             (Opening::Plain(speech), _) => Some(Opened::Plain(io, speech)),
-            (Opening::Tls, Some(gatehouse)) => {
-                let (io, speech) = gatehouse.accept(io).await.ok()?;
-                Some(Opened::Tls(Box::new(io), speech))
+            (Opening::Tls, Some(tls)) => {
+                let (io, speech, shown) = tls.accept(io).await.ok()?;
+                Some(Opened::Tls(Box::new(io), speech, shown))
             }
             // No HTTP can come of it; the answer is one that a person can read.
             (Opening::Tls, None) => Some(Opened::Plain(io, Speech::Http1)),
@@ -162,16 +165,26 @@ async fn answer(
         from_http2(&mut head.headers, &head.uri);
         request = Request::from_parts(head, body);
     }
-    let (local, name) = match check(&shared, &known, &request) {
-        Ok(named) => named,
-        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
+    if let Some(fields) = known.tls.as_ref().and_then(Https::fields) {
+        fields.strip(request.headers_mut());
+    }
+    let came = shared.clock.now();
+    // What never gets to a route is remembered like everything else.
+    let lost = |request: &Request<Incoming>, answer| {
+        let asked = Asked { came, request, lane: None };
+        remember(&shared, known.recording, asked, answer).map(|response| response.map(Outgoing::new)).ok_or(Drop)
     };
-    if shared.scheme == Scheme::Https && client.scheme == Scheme::Http {
+    let (local, name) = match check(&client, &known, &request) {
+        Ok(named) => named,
+        Err(refusal) => return lost(&request, refuse(&shared, &refusal, request.headers(), None)),
+    };
+    if known.tls.is_some() && client.scheme == Scheme::Http {
         let address = https(request.headers(), request.uri());
-        return own_answer(match *request.method() {
+        let answer = match *request.method() {
             Method::GET | Method::HEAD => Some(redirect(&address, 308)),
             _ => refuse(&shared, &Refusal::Plain(address), request.headers(), None),
-        });
+        };
+        return lost(&request, answer);
     }
     if request.uri().path() == CONSOLE {
         let (head, body) = request.into_parts();
@@ -190,7 +203,7 @@ async fn answer(
     }
     let lane = match known.lanes.find(&name, request.uri().path()) {
         Ok(lane) => lane,
-        Err(refusal) => return own_answer(refuse(&shared, &refusal, request.headers(), None)),
+        Err(refusal) => return lost(&request, refuse(&shared, &refusal, request.headers(), None)),
     };
     if request.version() == Version::HTTP_10 {
         client.speaks_http_10();
@@ -213,14 +226,14 @@ fn https(headers: &HeaderMap, uri: &Uri) -> String {
     format!("https://{host}{target}")
 }
 
-/// An answer of devloop's own: nobody keeps a record of it.
+/// An answer about devloop itself: nobody keeps a record of it.
 fn own_answer(response: Option<Response<Answer>>) -> Result<Response<Outgoing>, Drop> {
     response.map(|response| response.map(|answer| Outgoing::new(Seen::unrecorded(answer)))).ok_or(Drop)
 }
 
 /// Host first, then everything else that makes a request one that is not passed on.
-fn check(shared: &Shared, known: &Known, request: &Request<Incoming>) -> Result<(Local, Name), Refusal> {
-    let allowed = Allowed { hosts: &known.hosts, reach: shared.reach };
+fn check(client: &Client, known: &Known, request: &Request<Incoming>) -> Result<(Local, Name), Refusal> {
+    let allowed = Allowed { hosts: &known.hosts, reach: client.reach };
     let name = match judge(request.version(), request.uri(), request.headers(), allowed) {
         Verdict::Allowed(name) => name,
         Verdict::Foreign(name) => return Err(Refusal::Foreign(name.to_string(), known.hosts.clone())),

@@ -7,6 +7,7 @@ use hyper::{
     body::{Body, Incoming},
     header,
 };
+use tokio::sync::oneshot;
 
 use super::{
     browser::{Asks, Opening, Served, fresh_nonce, inject, origin},
@@ -114,7 +115,9 @@ fn switch(shared: &Arc<Shared>, journey: &mut Journey, mut response: Response<In
     };
     let stale = lease.stale();
     let app = hyper::upgrade::on(&mut response);
-    let tunnel = Tunnel { client, app, protocol, admission: lease.into_admission() };
+    let (passed, told) = oneshot::channel();
+    journey.trail.becomes_tunnel(told);
+    let tunnel = Tunnel { client, app, protocol, admission: lease.into_admission(), passed };
     tokio::spawn(tunnel.run(Arc::clone(shared)));
     let (mut head, _) = response.into_parts();
     for_upgraded_client(&mut head.headers, journey.local, stale.as_deref());

@@ -1,6 +1,9 @@
 //! The way of one request: through the gate, over a connection, and again if that is safe.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hyper::Response;
 
@@ -11,7 +14,7 @@ use super::{
     desk::{Desk, Verdict, Visit},
     download::{Answer, Lease},
     gate::Kind,
-    grpc::timeout,
+    grpc::{shorter, timeout},
     headers::{in_background, poolable, replayable},
     journey::Journey,
     refusal::Refusal,
@@ -22,6 +25,9 @@ use crate::{
     core::gate::Gate,
     model::{Revision, RunId},
 };
+
+/// A call that waited less than this keeps its `grpc-timeout` to the byte.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// How it ended: with a program's answer, or without.
 pub(super) type Arrival = Result<Response<Answer>, Unanswered>;
@@ -65,6 +71,10 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         let permit = admission.permit.take();
         let released = shared.clock.now();
         journey.held.get_or_insert(released.since(journey.came));
+        if let Some(deadline) = deadline.filter(|_| released.since(journey.came) >= A_MOMENT) {
+            let (name, left) = shorter(deadline.saturating_sub(released.since(journey.came)));
+            journey.head.headers.insert(name, left);
+        }
         journey.trail.let_in(released, run, || revision(shared, desk, run), admission.stale.as_ref());
         if let Some(permit) = &permit {
             visit.keep_place(permit);

@@ -4,9 +4,11 @@
 use bytes::Bytes;
 
 /// The status that tells a client that the service restarts (registered for RFC 6455 by IANA).
-const SERVICE_RESTART: u16 = 1012;
+pub(super) const SERVICE_RESTART: u16 = 1012;
 /// The status that tells the program that its client goes away.
 const GOING_AWAY: u16 = 1001;
+/// What stands for a Close without a status.
+const NO_STATUS: u16 = 1005;
 const CLOSE: u8 = 0x8;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
@@ -16,6 +18,9 @@ const MASKED: u8 = 0x80;
 pub(super) struct Frames {
     at: At,
     closing: bool,
+    /// The beginning of the Close: its mask, and its status.
+    close: Vec<u8>,
+    masked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +34,7 @@ enum At {
 impl Frames {
     /// Before the first frame.
     pub(super) fn new() -> Frames {
-        Frames { at: At::Head { bytes: [0; 10], have: 0 }, closing: false }
+        Frames { at: At::Head { bytes: [0; 10], have: 0 }, closing: false, close: Vec::new(), masked: false }
     }
 
     /// Whether the last frame is complete.
@@ -40,6 +45,18 @@ impl Frames {
     /// Whether a complete Close frame has gone by.
     pub(super) fn closed(&self) -> bool {
         self.closing && self.at_boundary()
+    }
+
+    /// The status of the Close that has gone by; 1005 if it said none (RFC 6455 section 7.4.1).
+    pub(super) fn status(&self) -> Option<u16> {
+        if !self.closed() {
+            return None;
+        }
+        let (mask, status) = if self.masked { self.close.split_at_checked(4)? } else { (&[0; 4][..], &self.close[..]) };
+        Some(match status {
+            [high, low, ..] => u16::from_be_bytes([high ^ mask[0], low ^ mask[1]]),
+            _ => NO_STATUS,
+        })
     }
 
     /// Takes all of `data`.
@@ -66,6 +83,7 @@ impl Frames {
                 bytes[*have] = data[0];
                 *have += 1;
                 if let Some((left, opcode)) = body_of(&bytes[..*have]) {
+                    self.masked = bytes[1] & MASKED != 0;
                     self.enter_body(left, opcode);
                 }
                 1
@@ -73,6 +91,10 @@ impl Frames {
             At::Body { left, opcode } => {
                 let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
                 let (left, opcode) = (*left - taken as u64, *opcode);
+                if opcode == CLOSE {
+                    let wanted = 6_usize.saturating_sub(self.close.len()).min(taken);
+                    self.close.extend_from_slice(&data[..wanted]);
+                }
                 self.enter_body(left, opcode);
                 taken
             }
@@ -152,11 +174,16 @@ mod tests {
 
     #[test]
     fn our_own_close_frames_are_complete_close_frames() {
-        for close in [close_for_client(), close_for_app()] {
+        for (close, status) in [(close_for_client(), 1012), (close_for_app(), 1001)] {
             let mut frames = Frames::new();
+            assert_eq!(frames.status(), None);
             frames.feed(&close);
             assert!(frames.closed());
+            assert_eq!(frames.status(), Some(status));
         }
+        let mut frames = Frames::new();
+        frames.feed(&[FIN | CLOSE, 0]);
+        assert_eq!(frames.status(), Some(1005));
     }
 
     #[test]

@@ -58,6 +58,17 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
+/// What is left of that, as the program is told: in the finest unit that eight digits are enough for.
+pub(super) fn shorter(left: Duration) -> (HeaderName, HeaderValue) {
+    let units = [("n", 1), ("u", 1_000), ("m", 1_000_000), ("S", 1_000_000_000), ("M", 60_000_000_000)];
+    let fits = |(unit, nanos): (&str, u128)| {
+        let amount = (left.as_nanos() / nanos).max(1);
+        (amount < 100_000_000).then(|| format!("{amount}{unit}"))
+    };
+    let text = units.into_iter().find_map(fits).unwrap_or_else(|| "99999999H".to_owned());
+    (TIMEOUT, HeaderValue::from_str(&text).expect("digits and a letter"))
+}
+
 /// Follows the messages of one direction. It keeps no bytes of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Messages {
@@ -158,6 +169,19 @@ mod tests {
             headers.insert(TIMEOUT, HeaderValue::from_bytes(bad.as_bytes()).unwrap());
             assert_eq!(timeout(&headers), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_left_of_a_timeout_is_written_as_finely_as_it_can_be() {
+        let back = |left: Duration| {
+            let (name, value) = shorter(left);
+            timeout(&HeaderMap::from_iter([(name, value)])).unwrap()
+        };
+        for left in [1, 99_999_999, 100_000_001, 5_000_000_000, 86_400_000_000_000] {
+            let left = Duration::from_nanos(left);
+            assert!(back(left) <= left && left - back(left) < Duration::from_millis(1), "{left:?}");
+        }
+        assert_eq!(back(Duration::ZERO), Duration::from_nanos(1));
     }
 
     #[test]

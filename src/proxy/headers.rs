@@ -269,13 +269,13 @@ pub(super) fn from_http2(headers: &mut HeaderMap, uri: &Uri) {
 }
 
 /// Makes a head that is fit for the program one of HTTP/2: `Host` becomes `:authority`. (Its length needs no coding.)
-pub(super) fn to_http2(head: &mut Parts) {
+pub(super) fn to_http2(head: &mut Parts, scheme: Scheme) {
     head.headers.remove(header::TRANSFER_ENCODING);
     let host = head.headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let target = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     // A host that is no authority stays a field, which is allowed.
     if let Some(authority) = host
-        && let Ok(uri) = Uri::builder().scheme("http").authority(authority).path_and_query(target).build()
+        && let Ok(uri) = Uri::builder().scheme(scheme.name()).authority(authority).path_and_query(target).build()
     {
         head.headers.remove(header::HOST);
         head.uri = uri;

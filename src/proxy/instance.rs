@@ -11,6 +11,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::{
     admission::{Entry, Rest, Word},
     pool::Pool,
+    settings::Speaks,
+    speech::Scheme,
 };
 use crate::{model::RunId, plan::Protocol};
 
@@ -32,6 +34,8 @@ pub(super) struct Instance {
     pub(super) run: RunId,
     /// What it speaks.
     pub(super) protocol: Protocol,
+    /// Whether inside TLS.
+    pub(super) scheme: Scheme,
     /// Its connections.
     pub(super) pool: Pool,
     /// One permit for each connection that requests may use.
@@ -42,11 +46,13 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    fn new(run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol, slots: usize) -> Instance {
+    fn new(run: RunId, addrs: Vec<SocketAddr>, speaks: Speaks, slots: usize) -> Instance {
+        let scheme = if speaks.tls.is_some() { Scheme::Https } else { Scheme::Http };
         Instance {
             run,
-            protocol,
-            pool: Pool::new(addrs),
+            protocol: speaks.protocol,
+            scheme,
+            pool: Pool::new(addrs, speaks.tls),
             slots: Arc::new(Semaphore::new(slots)),
             word: Word::default(),
             phase: watch::Sender::new(Phase::Serving),
@@ -129,9 +135,9 @@ impl Instances {
     }
 
     /// Adds one. A run that is there already stays what it is.
-    pub(super) fn add(&self, run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol) {
+    pub(super) fn add(&self, run: RunId, addrs: Vec<SocketAddr>, speaks: Speaks) {
         let mut by_run = self.by_run.write().unwrap_or_else(PoisonError::into_inner);
-        by_run.entry(run).or_insert_with(|| Arc::new(Instance::new(run, addrs, protocol, self.slots)));
+        by_run.entry(run).or_insert_with(|| Arc::new(Instance::new(run, addrs, speaks, self.slots)));
         drop(by_run);
         self.added.send_modify(|count| *count += 1);
     }

@@ -5,7 +5,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{connection::serve, host::Reach, shared::Shared, tls::Gatehouse};
+use super::{connection::serve, host::Reach, shared::Shared};
 use crate::{
     error::Problem,
     plan::Listen,
@@ -42,7 +42,7 @@ pub(super) struct Bound {
 /// The port is taken and was written down, or none of the next ones is free; the address is not of this machine.
 pub(super) async fn bind(listen: &Listen) -> Result<Bound, Problem> {
     let hosts = addresses(listen).await?;
-    let reach = if hosts.iter().all(IpAddr::is_loopback) { Reach::Loopback } else { Reach::Network };
+    let reach = reach(hosts.iter().copied());
     let mut notes = Vec::new();
     let mut port = listen.port;
     let mut left = if listen.written || port == 0 { 0 } else { TRIES };
@@ -64,6 +64,23 @@ pub(super) async fn bind(listen: &Listen) -> Result<Bound, Problem> {
         notes.push("other machines can reach this proxy: everything it serves is open to the network".to_owned());
     }
     Ok(Bound { listeners, reach, notes })
+}
+
+/// Binds exactly these again, which were bound a moment ago.
+///
+/// # Errors
+///
+/// Somebody else was quicker.
+pub(super) async fn bind_again(addresses: &[SocketAddr]) -> io::Result<Bound> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.push(TcpListener::bind(address).await?);
+    }
+    Ok(Bound { listeners, reach: reach(addresses.iter().map(SocketAddr::ip)), notes: Vec::new() })
+}
+
+fn reach(mut hosts: impl Iterator<Item = IpAddr>) -> Reach {
+    if hosts.all(|ip| ip.is_loopback()) { Reach::Loopback } else { Reach::Network }
 }
 
 async fn addresses(listen: &Listen) -> Result<Vec<IpAddr>, Problem> {
@@ -132,22 +149,32 @@ fn owner(port: u16) -> String {
     }
 }
 
-/// Accepts and serves until the proxy closes, then for a while longer.
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, gatehouse: Option<Gatehouse>) {
-    let mut connections = JoinSet::new();
-    let mut closing = std::pin::pin!(shared.closing());
+/// Accepts and serves until it is dropped. What was accepted goes on among `connections`.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, reach: Reach, connections: Connections) {
     loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(Arc::clone(&shared), gatehouse.clone(), stream))),
-                Err(_) => tokio::time::sleep(BREATHER).await,
-            },
-            Some(_) = connections.join_next() => {}
-            () = closing.as_mut() => break,
+        match listener.accept().await {
+            Ok((stream, _)) => connections.add(serve(Arc::clone(&shared), reach, stream)),
+            Err(_) => tokio::time::sleep(BREATHER).await,
         }
     }
-    drop(listener);
-    let rest = async { while connections.join_next().await.is_some() {} };
-    // Who is not done by then is cut off.
-    let _ = tokio::time::timeout(shared.limits.shutdown, rest).await;
+}
+
+/// Every connection of a client, wherever it was accepted.
+#[derive(Clone, Default)]
+pub(super) struct Connections(Arc<Mutex<JoinSet<()>>>);
+
+impl Connections {
+    fn add(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that are over are only kept until somebody looks.
+        while all.try_join_next().is_some() {}
+        all.spawn(connection);
+    }
+
+    /// Waits until all are over; after `limit` they are cut off.
+    pub(super) async fn end(&self, limit: Duration) {
+        let mut all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let rest = async { while all.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(limit, rest).await;
+    }
 }

@@ -3,7 +3,7 @@
 //! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
 //! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or
 //! holds (`gate`, `queue`, `admission`),
-//! `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
+//! `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
 //! (`deliver`: `download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
 //! (`refusal`, `pages`, `events`). `records` remembers what went through.
 
@@ -41,6 +41,7 @@ mod forward;
 mod instance;
 mod journey;
 mod pool;
+mod road;
 mod trunk;
 mod upstream;
 mod wire;
@@ -65,22 +66,22 @@ mod refusal;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::task::JoinSet;
 
-pub use self::browser::Lines;
 pub use self::settings::{
-    Browser, Caller, Certify, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules, ServiceRoute,
-    ServiceStats, Settings, Since, Stats, Tell, Told, WaitsFor,
+    Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
+    ServiceRoute, ServiceStats, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
 };
+pub use self::{browser::Lines, tls::Https};
 use self::{
+    listener::{Bound, Connections},
     shared::{Life, Shared},
-    tls::Gatehouse,
 };
-use crate::{error::Problem, model::RunId, plan::Protocol};
+use crate::{error::Problem, model::RunId, plan::Listen};
 
 /// How long an idle connection that a program has closed may go unnoticed.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -89,9 +90,18 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// may be called from any task. Dropping it ends it at once; `shutdown` ends it decently.
 pub struct Proxy {
     shared: Arc<Shared>,
+    doors: Mutex<Doors>,
+    /// Whoever moves the doors has the turn.
+    turn: tokio::sync::Mutex<()>,
+    connections: Connections,
+}
+
+/// Where it listens.
+#[derive(Default)]
+struct Doors {
     addresses: Vec<SocketAddr>,
     notes: Vec<String>,
-    tasks: Mutex<JoinSet<()>>,
+    accepting: JoinSet<()>,
 }
 
 /// An upload of which nothing has moved for so long does not hold up a swap any more.
@@ -102,37 +112,97 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// The port is taken (and was written down, or the next hundred are taken, too), or the address is not of this
-    /// machine.
+    /// As `listen`.
     pub async fn start(settings: Settings, feeds: Feeds) -> Result<Proxy, Problem> {
-        let bound = listener::bind(&settings.listen).await?;
-        let certify = settings.tls.clone();
-        let shared = Arc::new(Shared::new(settings, feeds, bound.reach));
-        let gatehouse = certify.map(|certify| Gatehouse::new(certify, Arc::clone(&shared))).transpose();
-        let gatehouse = gatehouse.map_err(|error| Problem::new("cannot speak HTTPS").caused_by(error))?;
-        let addresses = bound.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        let mut tasks = JoinSet::new();
-        for listener in bound.listeners {
-            tasks.spawn(listener::accept(listener, Arc::clone(&shared), gatehouse.clone()));
+        let listen = settings.listen.clone();
+        let proxy = Proxy::new(settings, feeds);
+        proxy.listen(&listen).await?;
+        Ok(proxy)
+    }
+
+    /// One that does not listen yet, but knows instances and gates already.
+    pub fn new(settings: Settings, feeds: Feeds) -> Proxy {
+        let shared = Arc::new(Shared::new(settings, feeds));
+        tokio::spawn(sweep(Arc::clone(&shared)));
+        Proxy {
+            shared,
+            doors: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            connections: Connections::default(),
         }
-        tasks.spawn(sweep(Arc::clone(&shared)));
-        Ok(Proxy { shared, addresses, notes: bound.notes, tasks: Mutex::new(tasks) })
+    }
+
+    /// Listens there, and nowhere else any more. Connections that are open go on.
+    ///
+    /// # Errors
+    ///
+    /// The port is taken (and was written down, or the next hundred are taken, too), or the address is not of this
+    /// machine. Then it goes on listening where it did.
+    pub async fn listen(&self, listen: &Listen) -> Result<(), Problem> {
+        let _turn = self.turn.lock().await;
+        let before = self.addresses();
+        let same_port = before.iter().any(|address| address.port() == listen.port);
+        // Our own port is not one that is taken. If it cannot be had again like this, it is had as it was.
+        if same_port {
+            self.shut().await;
+        }
+        let bound = match listener::bind(listen).await {
+            Ok(bound) => bound,
+            Err(problem) if same_port => {
+                let again = listener::bind_again(&before).await.map_err(|_| problem.clone())?;
+                self.open(again);
+                return Err(problem);
+            }
+            Err(problem) => return Err(problem),
+        };
+        self.shut().await;
+        self.open(bound);
+        Ok(())
+    }
+
+    /// Listens nowhere any more. Connections that are open go on.
+    pub async fn close_doors(&self) {
+        let _turn = self.turn.lock().await;
+        self.shut().await;
+    }
+
+    async fn shut(&self) {
+        let mut accepting = {
+            let mut doors = self.doors();
+            (doors.addresses, doors.notes) = (Vec::new(), Vec::new());
+            std::mem::take(&mut doors.accepting)
+        };
+        accepting.shutdown().await;
+    }
+
+    fn open(&self, bound: Bound) {
+        let mut doors = self.doors();
+        doors.addresses = bound.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        doors.notes = bound.notes;
+        for listener in bound.listeners {
+            let (shared, connections) = (Arc::clone(&self.shared), self.connections.clone());
+            doors.accepting.spawn(listener::accept(listener, shared, bound.reach, connections));
+        }
+    }
+
+    fn doors(&self) -> MutexGuard<'_, Doors> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.clone()
+        self.doors().addresses.clone()
     }
 
     /// What a person should know about that: another port than usual, reachable from the network.
     pub fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        self.doors().notes.clone()
     }
 
     /// An instance listens at `addrs` (the first that takes connections is used). To be called before its gate opens;
     /// requests for an instance that is not known wait.
-    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>, protocol: Protocol) {
-        self.shared.instances.add(run, addrs, protocol);
+    pub fn add(&self, run: RunId, addrs: Vec<SocketAddr>, speaks: impl Into<Speaks>) {
+        self.shared.instances.add(run, addrs, speaks.into());
     }
 
     /// Sends an instance nothing more: its idle connections close right now, its tunnels and event streams end within a
@@ -176,7 +246,7 @@ impl Proxy {
         self.shared.assets.send_modify(|assets| assets.change(service, files));
     }
 
-    /// Other hosts, hold limit or services from now on. Requests that are on their way keep theirs.
+    /// Other hosts, certificates, hold limit or services from now on. Requests that are on their way keep theirs.
     pub fn configure(&self, rules: Rules) {
         self.shared.learn(rules);
     }
@@ -192,8 +262,8 @@ impl Proxy {
         self.shared.life.send_replace(Life::Closing);
         let instances = self.shared.instances.all();
         instances.iter().for_each(|instance| instance.drain());
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        while tasks.join_next().await.is_some() {}
+        self.close_doors().await;
+        self.connections.end(self.shared.limits.shutdown).await;
         let limit = self.shared.limits.parting;
         // Tunnels are no part of the connections above; they end by themselves within this time.
         let ended = async {

@@ -25,14 +25,17 @@ use super::{
     headers::{self, Local, Origin, REASON, Upgrade, for_app, origin_form},
     journey::{Journey, Naming},
     outgoing::{self, Outgoing},
-    records::Seen,
+    records::{Seen, To, What},
     refusal::{Refusal, Setting},
     route::Lane,
     rules::{Entry, Ruleset, cors::collapse, redirect::location},
     settings::Recording,
     shared::Shared,
 };
-use crate::plan::{Prefix, Target, strip};
+use crate::{
+    model::Time,
+    plan::{Prefix, Target, strip},
+};
 
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
@@ -61,7 +64,7 @@ pub(super) async fn take(
     let came = shared.clock.now();
     let mut asked = rules.ask(&request, way.local);
     let entry = rules.enter(&request, client.peer.ip(), came);
-    let mut response = enter(shared, client, way, rules, entry, request).await?;
+    let mut response = enter(shared, client, way, rules, (entry, came), request).await?;
     let (coding, overruled) = rules.change_answer(&asked, &mut response);
     if let Some(overruled) = overruled {
         way.lane.warn(&shared.tell, || overruled, "leave it to one of them");
@@ -78,9 +81,10 @@ async fn enter(
     client: &Arc<Client>,
     way: Way<'_>,
     rules: &Ruleset,
-    entry: Entry,
+    (entry, came): (Entry, Time),
     request: Request<Incoming>,
 ) -> Option<Response<Seen>> {
+    let asked = |request| Asked { came, request, lane: Some(way.lane) };
     let refusal = match entry {
         Entry::After(wait) => {
             pause(wait).await;
@@ -91,9 +95,46 @@ async fn enter(
             refusal
         }
         Entry::Refused(refusal) => refusal,
-        Entry::Preflight(head) => return Some(preflight(head).map(Seen::unrecorded)),
+        Entry::Preflight(head) => return remember(shared, way.recording, asked(&request), Some(preflight(head))),
     };
-    refuse(shared, &refusal, request.headers(), None).map(|response| response.map(Seen::unrecorded))
+    let answer = refuse(shared, &refusal, request.headers(), None);
+    remember(shared, way.recording, asked(&request), answer)
+}
+
+/// A request that no program gets.
+pub(super) struct Asked<'a> {
+    /// When it came.
+    pub(super) came: Time,
+    pub(super) request: &'a Request<Incoming>,
+    /// Its route; none: there is none.
+    pub(super) lane: Option<&'a Lane>,
+}
+
+/// Records what devloop answers itself.
+pub(super) fn remember(
+    shared: &Shared,
+    rule: Recording,
+    asked: Asked<'_>,
+    answer: Option<Response<Answer>>,
+) -> Option<Response<Seen>> {
+    if rule.keep == 0 {
+        return answer.map(|response| response.map(Seen::unrecorded));
+    }
+    let Asked { came, request, lane } = asked;
+    let target = origin_form(request.uri());
+    let what = What {
+        to: To::Devloop { route: lane.map(|lane| lane.route.target.to_string()) },
+        method: request.method(),
+        target: target.as_ref().unwrap_or(request.uri()),
+    };
+    let (trail, head) = (shared.records.begin(rule, came, what, None), request.headers().clone());
+    match answer {
+        Some(response) => Some(trail.answered(shared.clock, head, response)),
+        None => {
+            trail.unanswered(shared.clock, head);
+            None
+        }
+    }
 }
 
 async fn pause(wait: Duration) {
@@ -118,7 +159,7 @@ async fn along(
     rules: Option<&Ruleset>,
     request: Request<Incoming>,
 ) -> Option<Response<Seen>> {
-    let (route, desk) = (&way.lane.route, way.lane.desk.as_ref());
+    let (route, desk, came) = (&way.lane.route, way.lane.desk.as_ref(), shared.clock.now());
     let refused = |refusal: Refusal| refuse(shared, &refusal, request.headers(), desk);
     let answered = match (&route.target, desk) {
         (Target::Service { prefix: Prefix::Kept, .. }, Some(desk)) => {
@@ -146,7 +187,7 @@ async fn along(
             Err(refusal) => refused(refusal),
         },
     };
-    answered.map(|response| response.map(Seen::unrecorded))
+    remember(shared, way.recording, Asked { came, request: &request, lane: Some(way.lane) }, answered)
 }
 
 /// A path without that of its route.
@@ -184,7 +225,8 @@ async fn pass(
         rules.change_request(&mut head);
     }
     let came = shared.clock.now();
-    let mut trail = shared.records.begin(way.recording, came, (&desk.name, &head.method, &head.uri), None);
+    let what = What { to: To::Gate(&desk.name), method: &head.method, target: &head.uri };
+    let mut trail = shared.records.begin(way.recording, came, what, None);
     let assets = shared.assets.borrow().newest();
     let upload = Upload::new(body, &shared.budget, rules.and_then(Ruleset::longest_body), || trail.tap());
     let naming = if rules.is_some_and(Ruleset::names_upstream) { Naming::Instance } else { Naming::AsItIs };
@@ -252,6 +294,9 @@ fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
         asked,
         Origin { peer: client.peer.ip(), scheme: client.scheme, port: client.local.port(), host: &host },
     );
+    if let Some(shown) = &client.shown {
+        shown.tell(&mut head.headers);
+    }
     head.version = Version::HTTP_11;
 }
 

@@ -24,11 +24,13 @@ use tokio::{
 
 use super::{
     instance::Phase,
+    road::Road,
     speech::LARGEST_HEAD,
     trunk::Trunk,
     upstream::Upstream,
     wire::{CountedIo, Counts},
 };
+use crate::tls::{Alpn, Handshake};
 
 /// Idle connections kept; more are closed.
 const MOST_IDLE: usize = 64;
@@ -39,6 +41,7 @@ const MOST_RESET: usize = 256;
 #[derive(Debug)]
 pub(super) struct Pool {
     addrs: Vec<SocketAddr>,
+    tls: Option<Handshake>,
     good: AtomicUsize,
     sent: Arc<AtomicU64>,
     idle: Mutex<Idle>,
@@ -52,10 +55,10 @@ enum Idle {
 }
 
 impl Pool {
-    /// For an instance that listens at any of these addresses.
-    pub(super) fn new(addrs: Vec<SocketAddr>) -> Pool {
+    /// For an instance that listens at any of these addresses; `tls`: that speaks it.
+    pub(super) fn new(addrs: Vec<SocketAddr>, tls: Option<Handshake>) -> Pool {
         let idle = Mutex::new(Idle::Kept(Vec::new()));
-        Pool { addrs, good: AtomicUsize::new(0), sent: Arc::default(), idle, trunk: Trunk::default() }
+        Pool { addrs, tls, good: AtomicUsize::new(0), sent: Arc::default(), idle, trunk: Trunk::default() }
     }
 
     /// An idle connection that is ready for a request.
@@ -117,7 +120,7 @@ impl Pool {
         silence: Duration,
         phase: watch::Receiver<Phase>,
     ) -> io::Result<Upstream> {
-        let stream = self.reach_within(limit).await?;
+        let stream = self.reach_within(limit, Alpn::Http1).await?;
         let counts = Arc::new(Counts::of(Arc::clone(&self.sent)));
         let io = TokioIo::new(CountedIo::new(stream, Arc::clone(&counts)));
         let mut builder = http1::Builder::new();
@@ -149,7 +152,7 @@ impl Pool {
         if let Some(share) = self.trunk.share() {
             return Ok(share);
         }
-        let stream = self.reach_within(limit).await?;
+        let stream = self.reach_within(limit, Alpn::Http2).await?;
         let counts = Arc::new(Counts::of(Arc::clone(&self.sent)));
         let (cut, severed) = oneshot::channel();
         let io = TokioIo::new(CountedIo::new(stream, Arc::clone(&counts)).until(severed));
@@ -162,13 +165,21 @@ impl Pool {
         Ok(self.trunk.keep(sender, counts))
     }
 
-    async fn reach_within(&self, limit: Duration) -> io::Result<TcpStream> {
-        let stream = match tokio::time::timeout(limit, self.reach()).await {
-            Ok(reached) => reached?,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")),
+    async fn reach_within(&self, limit: Duration, wanted: Alpn) -> io::Result<Road> {
+        let reaching = async {
+            let stream = self.reach().await?;
+            stream.set_nodelay(true)?;
+            match &self.tls {
+                None => Ok(Road::Plain(stream)),
+                Some(tls) => {
+                    tls.shake(stream, wanted).await.map(|stream| Road::Tls(Box::new(stream))).map_err(io::Error::other)
+                }
+            }
         };
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        match tokio::time::timeout(limit, reaching).await {
+            Ok(reached) => reached,
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long")),
+        }
     }
 
     async fn reach(&self) -> io::Result<TcpStream> {

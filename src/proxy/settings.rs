@@ -2,19 +2,21 @@
 
 use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use rustls::sign::CertifiedKey;
+use hyper::header::HeaderName;
+use rustls::{RootCertStore, sign::CertifiedKey};
 use tokio::sync::watch;
 
-use super::browser::Lines;
+use super::{browser::Lines, tls::Https};
 use crate::{
     core::gate::Gates,
-    plan::{Listen, Middleware, Reload, Route},
+    plan::{Demand, Listen, Middleware, Protocol, Reload, Route},
+    tls::Handshake,
 };
 
 /// Everything the proxy needs to start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens. Fixed for its life.
+    /// Where it listens at first.
     pub listen: Listen,
     /// What may change while it runs.
     pub rules: Rules,
@@ -24,8 +26,6 @@ pub struct Settings {
     pub token: String,
     /// Bounds; `Limits::default()` outside of tests.
     pub limits: Limits,
-    /// Speaks HTTPS, with these certificates. Fixed for its life.
-    pub tls: Option<Certify>,
 }
 
 /// Gives the certificate for a name, or the one for clients that name nobody; none if there cannot be one.
@@ -41,9 +41,22 @@ impl fmt::Debug for Certify {
     }
 }
 
+/// What clients show of themselves.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Who signs their certificates.
+    pub roots: Arc<RootCertStore>,
+    /// What becomes of those that have none.
+    pub demand: Demand,
+    /// The field in which programs get them; its name with `-chain` is that for those who vouch for them.
+    pub header: HeaderName,
+}
+
 /// What dev.toml may change while the proxy runs.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
+    /// It speaks HTTPS, like this. Connections that are open stay what they are.
+    pub tls: Option<Https>,
     /// Host names it answers to beside loopback ones: lower case, without port; `*.example.test` allows all below.
     pub hosts: Vec<String>,
     /// How long a request may be held, not counting time in which a build or start is visibly running.
@@ -89,6 +102,21 @@ pub struct Browser {
 impl Default for Browser {
     fn default() -> Browser {
         Browser { reload: Reload::Own, editor: None, folders: Vec::new(), waiting: None, console: false }
+    }
+}
+
+/// What an instance speaks.
+#[derive(Clone, Debug)]
+pub struct Speaks {
+    /// Which HTTP.
+    pub protocol: Protocol,
+    /// Inside TLS, which begins like this.
+    pub tls: Option<Handshake>,
+}
+
+impl From<Protocol> for Speaks {
+    fn from(protocol: Protocol) -> Speaks {
+        Speaks { protocol, tls: None }
     }
 }
 

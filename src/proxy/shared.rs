@@ -14,7 +14,6 @@ use super::{
     body::Budget,
     browser::{Allowance, Assets, Lines},
     desk::Desk,
-    host::Reach,
     instance::Instances,
     lookout::Lookout,
     peers::Peers,
@@ -23,7 +22,7 @@ use super::{
     settings::{
         Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
     },
-    speech::Scheme,
+    tls::Https,
 };
 use crate::{
     core::gate::Gates,
@@ -44,9 +43,6 @@ pub(super) struct Shared {
     pub(super) project: String,
     pub(super) token: String,
     pub(super) limits: Limits,
-    pub(super) reach: Reach,
-    /// What clients are to speak.
-    pub(super) scheme: Scheme,
     pub(super) clock: Clock,
     pub(super) instances: Instances,
     pub(super) gates: watch::Receiver<Gates>,
@@ -73,6 +69,8 @@ pub(super) struct Shared {
 /// The rules in force, with what belongs to them.
 #[derive(Debug)]
 pub(super) struct Known {
+    /// What clients are to speak HTTPS with.
+    pub(super) tls: Option<Https>,
     pub(super) hosts: Vec<String>,
     pub(super) hold: Duration,
     pub(super) recording: Recording,
@@ -87,14 +85,12 @@ pub(super) struct Known {
 
 impl Shared {
     /// Of a proxy that is about to listen.
-    pub(super) fn new(settings: Settings, feeds: Feeds, reach: Reach) -> Shared {
+    pub(super) fn new(settings: Settings, feeds: Feeds) -> Shared {
         let limits = settings.limits;
         Shared {
             project: settings.project,
             token: settings.token,
             limits,
-            reach,
-            scheme: if settings.tls.is_some() { Scheme::Https } else { Scheme::Http },
             clock: Clock::start(),
             instances: Instances::new(limits.upstream),
             gates: feeds.gates,
@@ -160,6 +156,7 @@ impl Known {
         let desks: Vec<Arc<Desk>> = rules.services.iter().map(desk).collect();
         Known {
             lanes: Lanes::new(&rules, &desks),
+            tls: rules.tls,
             hosts: rules.hosts,
             hold: rules.hold,
             recording: rules.recording,

@@ -92,7 +92,7 @@ pub(super) fn to_app(protocol: Protocol, came_in: Version, headers: &HeaderMap, 
         return Speech::Http1;
     }
     match protocol {
-        Protocol::H2c => Speech::Http2,
+        Protocol::H2c | Protocol::H2 => Speech::Http2,
         Protocol::Http if came_in == Version::HTTP_2 && is_grpc(headers) => Speech::Http2,
         Protocol::Http => Speech::Http1,
     }

@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,12 +16,12 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
-    sync::watch,
+    sync::{oneshot, watch},
 };
 
 use super::{
     desk::{Admission, Desk},
-    frames::{Frames, close_for_app, close_for_client},
+    frames::{Frames, SERVICE_RESTART, close_for_app, close_for_client},
     instance::draining,
     shared::Shared,
 };
@@ -39,6 +39,51 @@ pub(super) struct Tunnel {
     pub(super) protocol: Protocol,
     /// Its place in the instance.
     pub(super) admission: Admission,
+    /// Told when it is over.
+    pub(super) passed: oneshot::Sender<Passed>,
+}
+
+/// What went through a tunnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Bytes from the client.
+    pub(super) up: u64,
+    /// Bytes from the program.
+    pub(super) down: u64,
+    /// The status of the first Close of a WebSocket.
+    pub(super) close: Option<u16>,
+}
+
+/// What goes through.
+#[derive(Debug, Default)]
+struct Passing {
+    up: AtomicU64,
+    down: AtomicU64,
+    /// 0: no Close yet.
+    close: AtomicU16,
+}
+
+impl Passing {
+    fn moved(&self) -> u64 {
+        self.up.load(Ordering::Relaxed) + self.down.load(Ordering::Relaxed)
+    }
+
+    /// The first one counts.
+    fn closes(&self, status: u16) {
+        let _ = self.close.compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn passed(&self) -> Passed {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let close = Some(self.close.load(Ordering::Relaxed)).filter(|status| *status > 0);
+        Passed { up: of(&self.up), down: of(&self.down), close }
+    }
+}
+
+/// One direction of it.
+struct Flow<'a> {
+    count: &'a AtomicU64,
+    passing: &'a Passing,
 }
 
 /// What goes through a tunnel.
@@ -69,7 +114,8 @@ impl Tunnel {
         let ends = Ending { instance: &self.admission, shared: &shared };
         let (from_client, mut to_client) = split(TokioIo::new(client));
         let (from_app, mut to_app) = split(TokioIo::new(app));
-        let traffic = AtomicU64::new(0);
+        let passing = Passing::default();
+        let flow = |count| Flow { count, passing: &passing };
         // Both directions learn of the end in the same moment, whatever thread brings it about: else one side's answer to our
         // Close could be passed on to the other one as its own.
         let (tell, told) = watch::channel(false);
@@ -82,13 +128,16 @@ impl Tunnel {
             Protocol::Unknown => (None, None),
         };
         let both = both(
-            pump(from_app, &mut to_client, down, over(), &traffic),
-            pump(from_client, &mut to_app, up, over(), &traffic),
-            &traffic,
+            pump(from_app, &mut to_client, down, over(), flow(&passing.down)),
+            pump(from_client, &mut to_app, up, over(), flow(&passing.up)),
+            &passing,
             shared.limits.half_close,
         );
         let ended = async {
             ends.come().await;
+            if self.protocol == Protocol::WebSocket {
+                passing.closes(SERVICE_RESTART);
+            }
             tell.send_replace(true);
             tokio::time::sleep(shared.limits.parting).await;
         };
@@ -100,6 +149,8 @@ impl Tunnel {
         // Whoever has gone already needs no FIN.
         let _ = to_client.shutdown().await;
         let _ = to_app.shutdown().await;
+        // Nobody need want to know.
+        let _ = self.passed.send(passing.passed());
     }
 }
 
@@ -119,12 +170,7 @@ impl Ending<'_> {
 }
 
 /// Both directions. When one is at its end the other one may go on as long as something moves.
-async fn both(
-    down: impl Future<Output = End>,
-    up: impl Future<Output = End>,
-    traffic: &AtomicU64,
-    half_close: Duration,
-) {
+async fn both(down: impl Future<Output = End>, up: impl Future<Output = End>, passing: &Passing, half_close: Duration) {
     let (mut down, mut up) = (pin!(down), pin!(up));
     let first = tokio::select! {
         end = down.as_mut() => (end, None),
@@ -132,20 +178,20 @@ async fn both(
     };
     match first {
         (End::Broken, _) => {}
-        (End::Eof, None) => linger(up, traffic, half_close).await,
-        (End::Eof, Some(())) => linger(down, traffic, half_close).await,
+        (End::Eof, None) => linger(up, passing, half_close).await,
+        (End::Eof, Some(())) => linger(down, passing, half_close).await,
         (End::Farewell, None) => drop(up.await),
         (End::Farewell, Some(())) => drop(down.await),
     }
 }
 
-async fn linger(mut other: impl Future<Output = End> + Unpin, traffic: &AtomicU64, half_close: Duration) {
+async fn linger(mut other: impl Future<Output = End> + Unpin, passing: &Passing, half_close: Duration) {
     loop {
-        let before = traffic.load(Ordering::Relaxed);
+        let before = passing.moved();
         tokio::select! {
             _ = &mut other => return,
             () = tokio::time::sleep(half_close) => {
-                if traffic.load(Ordering::Relaxed) == before {
+                if passing.moved() == before {
                     return;
                 }
             }
@@ -159,7 +205,7 @@ async fn pump(
     to: &mut (impl AsyncWrite + Unpin),
     close: Option<Bytes>,
     ends: impl Future<Output = ()>,
-    traffic: &AtomicU64,
+    flow: Flow<'_>,
 ) -> End {
     let mut piece = vec![0; PIECE];
     let mut frames = Frames::new();
@@ -178,9 +224,12 @@ async fn pump(
                 Err(_) => return End::Broken,
             },
         };
-        traffic.fetch_add(count as u64, Ordering::Relaxed);
+        flow.count.fetch_add(count as u64, Ordering::Relaxed);
         if close.is_some() {
             frames.feed(&piece[..count]);
+            if let Some(status) = frames.status() {
+                flow.passing.closes(status);
+            }
         }
         if to.write_all(&piece[..count]).await.is_err() {
             return End::Broken;
@@ -252,8 +301,16 @@ mod tests {
     async fn the_answer_of_a_program_to_our_close_is_never_taken_for_its_own() {
         for _ in 0..64 {
             let mut to_client = Vec::new();
+            let passing = Passing::default();
             let answer: &[u8] = b"\x88\x02\x03\xe9";
-            let end = pump(answer, &mut to_client, Some(close_for_client()), async {}, &AtomicU64::new(0)).await;
+            let end = pump(
+                answer,
+                &mut to_client,
+                Some(close_for_client()),
+                async {},
+                Flow { count: &passing.down, passing: &passing },
+            )
+            .await;
             assert_eq!((end, &to_client[..]), (End::Farewell, &close_for_client()[..]));
         }
     }

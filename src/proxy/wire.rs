@@ -1,5 +1,5 @@
 //! The two kinds of sockets below HTTP: a client's, which can be watched for hang-up while its data is unread, and an
-//! upstream's, which counts so that "not a byte reached it" can be proved.
+//! upstream's, which counts (inside of TLS, if there is any) so that "not a byte reached it" can be proved.
 
 use std::{
     io::{self, IoSlice},
@@ -20,6 +20,8 @@ use tokio::{
     net::TcpStream,
     sync::oneshot,
 };
+
+use super::road::Road;
 
 /// How often a hang-up is looked for where the OS does not report it apart from readable data.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -166,7 +168,7 @@ impl Counts {
 /// stopped reading, and the read side tells which.
 #[derive(Debug)]
 pub(super) struct CountedIo {
-    stream: TcpStream,
+    stream: Road,
     counts: Arc<Counts>,
     broken: bool,
     severed: Option<oneshot::Receiver<()>>,
@@ -174,7 +176,7 @@ pub(super) struct CountedIo {
 
 impl CountedIo {
     /// Counts from zero.
-    pub(super) fn new(stream: TcpStream, counts: Arc<Counts>) -> CountedIo {
+    pub(super) fn new(stream: Road, counts: Arc<Counts>) -> CountedIo {
         CountedIo { stream, counts, broken: false, severed: None }
     }
 
@@ -246,8 +248,12 @@ impl AsyncWrite for CountedIo {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.broken {
+            return Poll::Ready(Ok(()));
+        }
+        let result = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        Poll::Ready(self.written(result.map(|()| 0), 0).map(drop))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

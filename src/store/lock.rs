@@ -54,6 +54,6 @@ fn held(file: &mut File) -> Problem {
     };
     Problem::new(format!("devloop is already running in this project{who}"))
         .hint(format!(
-            "look at it with `devloop status` or `devloop logs -f`; end it with `devloop stop`, with Ctrl-C where it runs{how}"
+            "`devloop attach` shows its pane here, `devloop logs -f` follows it; end it with `devloop stop`, with Ctrl-C where it runs{how}"
         ))
 }

@@ -17,6 +17,12 @@ impl Clock {
         Clock { start: Instant::now() }
     }
 
+    /// A clock that shows `time` now. Where this machine has not run for so long, it shows what it can.
+    pub fn showing(time: Time) -> Clock {
+        let now = Instant::now();
+        Clock { start: now.checked_sub(time.since_start()).unwrap_or(now) }
+    }
+
     /// The time since it was made.
     pub fn now(&self) -> Time {
         Time::from_start(self.start.elapsed())

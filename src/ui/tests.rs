@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use super::{Format, Printer, Reader, Stamp};
 use crate::{
-    core::fact::{Fact, Times},
+    core::fact::{Fact, SwapHow, Times},
     error::Colour,
     model::{Exit, Line, Place, Report, Revision, RunId, Stream, Time},
     plan::{Attach, Begin},
@@ -40,6 +40,14 @@ fn times() -> Times {
         ready_ms: 85.0,
         swap_ms: 0.8,
         total_ms: 411.5,
+    }
+}
+
+#[test]
+fn what_is_told_as_json_is_read_again_as_it_was() {
+    for (fact, _) in samples() {
+        let text = super::json::fact(stamp(), &fact);
+        assert_eq!(serde_json::from_str::<Fact>(&text).expect("it can be read"), fact, "{text}");
     }
 }
 
@@ -101,7 +109,7 @@ fn samples() -> Vec<(Fact, &'static str)> {
                 revision,
                 run,
                 service: api.clone(),
-                swap: "overlap",
+                swap: SwapHow::Overlap,
                 why: "artifact of `build` changed".to_owned(),
             },
             "api starts for revision 5 (overlap): artifact of `build` changed",
@@ -114,10 +122,10 @@ fn samples() -> Vec<(Fact, &'static str)> {
             Fact::Debugging {
                 service: api.clone(),
                 run,
-                debugger: "dlv",
+                debugger: "dlv".into(),
                 address: "127.0.0.1:2345".to_owned(),
                 begin: Begin::Run,
-                attach: vec![Attach { editor: "terminal", how: "dlv connect 127.0.0.1:2345".to_owned() }],
+                attach: vec![Attach { editor: "terminal".to_owned(), how: "dlv connect 127.0.0.1:2345".to_owned() }],
             },
             "api runs under dlv: attach to 127.0.0.1:2345\n  terminal: dlv connect 127.0.0.1:2345",
         ),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::names::Names;
-use crate::plan::{Globs, Inputs, Learned, Plan};
+use crate::plan::{Globs, Inputs, Learned, Plan, Trust};
 
 /// How clearly a path is named, from not at all to letter by letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,11 @@ impl Reaches {
         let services = plan.services.iter();
         let files = plan.file.iter().chain(plan.steps.iter().flat_map(|step| &step.env_files));
         let files = files.chain(services.clone().flat_map(|service| service.env_files.iter().chain(&service.program)));
-        for file in files {
+        let authorities = services.clone().filter_map(|service| match service.tls.as_ref().map(|tls| &tls.trust) {
+            Some(Trust::File(file)) => Some(file),
+            _ => None,
+        });
+        for file in files.chain(authorities) {
             reaches.add_exact(names.full(file));
         }
         for inputs in plan.steps.iter().map(|step| &step.inputs).chain(services.map(|service| &service.inputs)) {

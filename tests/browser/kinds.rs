@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use devloop::{
     certificates::{Authority, Leaves, Places},
-    proxy::Certify,
+    proxy::{Certify, Https},
 };
 use serde_json::json;
 
@@ -152,8 +152,8 @@ async fn pages_over_https_and_http_2_reload_and_talk_through_websockets() {
     let home = folder.path().to_owned();
     let places = Places { own: home.join("devloop"), mkcert: home.join("mkcert"), home };
     let leaves = Leaves::of(Authority::find_or_make(&places).unwrap());
-    let stage =
-        Stage::with(|settings| settings.tls = Some(Certify(Arc::new(move |name| leaves.certificate(name))))).await;
+    let certify = Certify(Arc::new(move |name| leaves.certificate(name)));
+    let stage = Stage::with(|settings| settings.rules.tls = Some(Https::new(certify, &[], None).unwrap())).await;
     let (old, new) = (talking("old").await, talking("new").await);
     let run = stage.add(old.addr);
     stage.gate(open(run));

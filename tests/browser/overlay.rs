@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use devloop::{
     core::gate::Gate,
-    model::{Place, Report, Revision},
+    model::{Place, Report, Revision, RunId},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Answers of `run` that are out of date.
-fn stale(run: devloop::model::RunId, revision: u64, why: &str) -> Gate {
+fn stale(run: RunId, revision: u64, why: &str) -> Gate {
     Gate::Open { run, revision: Revision(revision), awaiting: None, stale: Some(Arc::from(why)) }
 }
 
@@ -36,7 +36,11 @@ fn report() -> Value {
 }
 
 fn explain(stage: &Stage, report: Value) {
-    stage.status.send_replace(Arc::new(json!({ "services": [{ "name": "api", "report": report }] })));
+    explain_of(stage, "api", report);
+}
+
+fn explain_of(stage: &Stage, service: &str, report: Value) {
+    stage.status.send_replace(Arc::new(json!({ "services": [{ "name": service, "report": report }] })));
 }
 
 /// Of what is in the shadow of the overlay.
@@ -206,6 +210,39 @@ async fn old_answers_have_a_badge_and_work_in_progress_has_one_after_a_moment() 
     stage.gate(open(run, 1));
     sees_nothing(&page);
     assert_eq!(page.loads(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_failure_of_the_service_behind_a_page_is_a_badge_that_opens() {
+    let Some(chrome) = Chrome::get() else { return };
+    let stage = Stage::new().await;
+    let (old, new) = (program("old", "").await, program("new", "").await);
+    stage.gate(open(stage.add(old.addr), 1));
+    stage.gate_of("other", open(RunId(900), 1));
+    let page = chrome.page();
+    page.go(&address(&stage));
+    listens(&page);
+    // Old answers that no failure explains are of no interest here.
+    stage.gate_of("other", stale(RunId(900), 1, "newer content is not live yet"));
+    explain_of(&stage, "other", report());
+    sees(&page, ".badge.failed");
+    assert_eq!(inside(&page, ".badge span", "textContent"), "other: step `build` failed: exit code 1");
+    page.picture("badge-of-another");
+    page.eval("document.querySelector('devloop-overlay').shadowRoot.querySelector('.badge').click()");
+    sees(&page, ".sheet");
+    assert_eq!(inside(&page, "header span", "textContent"), "devloop: other, revision 1 still answers");
+    page.press("Escape");
+    sees(&page, ".badge.failed");
+    // What is wrong with the service of the page itself comes first.
+    stage.gate(failed("it is broken"));
+    sees(&page, ".sheet");
+    assert_eq!(inside(&page, "header span", "textContent"), "devloop: api, nothing answers");
+    stage.gate(open(stage.add(new.addr), 2));
+    shows(&page, "new");
+    sees(&page, ".badge.failed");
+    stage.gate_of("other", open(RunId(901), 3));
+    sees_nothing(&page);
+    assert_eq!((page.loads(), page.complaints()), (2, Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

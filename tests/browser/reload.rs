@@ -279,6 +279,34 @@ async fn a_page_that_comes_back_out_of_the_history_is_brought_up_to_date() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_is_kept_for_the_way_back_and_goes_on_listening_there() {
+    let Some((chrome, stage)) = stage().await else { return };
+    let (old, new) = (program("old", "").await, program("new", "").await);
+    stage.gate(open(stage.add(old.addr), 1));
+    let page = chrome.page();
+    let there_and_back = || {
+        page.eval("window.kept = 1, addEventListener('pageshow', (event) => { window.persisted = event.persisted; })");
+        page.go(&format!("http://other.test:{}/", old.addr.port()));
+        page.eval("history.back()");
+        page.until("location.hostname === 'localhost' && document.readyState === 'complete'");
+    };
+    // Whether this browser keeps pages at all: one without the tag.
+    page.go(&format!("http://localhost:{}/", old.addr.port()));
+    there_and_back();
+    if page.eval("window.persisted ?? null") != true {
+        eprintln!("skipped: this Chromium keeps no pages for the way back");
+        return;
+    }
+    page.go(&address(&stage));
+    listens(&page);
+    there_and_back();
+    let why = page.eval("JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons)");
+    assert_eq!(page.eval("[window.kept ?? 0, window.persisted ?? null]"), serde_json::json!([1, true]), "{why}");
+    stage.gate(open(stage.add(new.addr), 2));
+    shows(&page, "new");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_can_be_left_alone() {
     let Some(chrome) = Chrome::get() else { return };
     let stage = Stage::with(|settings| settings.rules.browser.reload = Reload::Never).await;

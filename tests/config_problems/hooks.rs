@@ -86,3 +86,16 @@ fn a_pattern_for_problems_is_a_regular_expression_with_file_and_line() {
     let problem = problem_of(toml);
     assert!(problem.starts_with("error: the pattern has no group `line`\n --> dev.toml:4:12\n"), "{problem}");
 }
+
+#[test]
+fn what_the_window_shows_is_one_of_three_words() {
+    let toml = format!("[notify]\nwindow = \"sometimes\"\n{SERVICE}");
+    let message = r#"error: `window` cannot be `sometimes`
+ --> dev.toml:2:10
+  |
+2 | window = "sometimes"
+  |          ^^^^^^^^^^^
+  |
+  = hint: it can be `auto`, `always` or `never`"#;
+    assert_eq!(problem_of(&toml), message);
+}

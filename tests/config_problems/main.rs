@@ -9,14 +9,25 @@ mod names;
 mod pages;
 mod routes;
 mod services;
+mod tls;
 mod values;
 
 use std::path::Path;
 
 use devloop::{
     config,
-    error::{Colour, render},
+    error::{Colour, render, render_warnings},
 };
+
+/// What a person is warned of, although it can be run.
+fn warnings_of(toml: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::write(root.join("file"), "").unwrap();
+    let loaded = config::load(&format!("{toml}\n"), Path::new("dev.toml"), &root);
+    let warnings = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).warnings;
+    render_warnings(&warnings, Colour::Never).trim_end().to_owned()
+}
 
 /// All that is said about this dev.toml, in a folder with a folder `web` and a file `file`.
 fn problem_of(toml: &str) -> String {

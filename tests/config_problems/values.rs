@@ -375,14 +375,14 @@ fn a_protocol_that_does_not_exist_is_refused() {
     let toml = r#"[[service]]
 name = "api"
 run = "x"
-protocol = "h2""#;
-    let message = r#"error: `protocol` cannot be `h2`
+protocol = "h3""#;
+    let message = r#"error: `protocol` cannot be `h3`
  --> dev.toml:4:12
   |
-4 | protocol = "h2"
+4 | protocol = "h3"
   |            ^^^^
   |
-  = hint: did you mean `h2c`?"#;
+  = hint: did you mean `h2`?"#;
     assert_eq!(problem_of(toml), message);
 }
 

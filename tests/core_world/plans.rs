@@ -64,6 +64,7 @@ pub fn service(name: &str, run: &str, swap: Swap, after: &[usize], uses: &[usize
         uses: uses.to_vec(),
         port: Port::Auto,
         protocol: Protocol::Http,
+        tls: None,
         swap,
         health: Health {
             path: None,
@@ -102,6 +103,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             waiting: None,
             console: false,
             tls: false,
+            client_certs: None,
             record: 0,
             record_bodies: false,
             server_timing: false,

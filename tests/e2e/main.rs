@@ -10,10 +10,12 @@ mod support;
 mod traffic;
 mod tricks;
 
+mod attach;
 mod cli;
 mod config;
 mod debug;
 mod detected;
+mod doors;
 mod files;
 mod go;
 mod graph;
@@ -35,6 +37,14 @@ mod saves;
 mod sessions;
 mod steer;
 mod swaps;
+
+/// Not a test of its own: takes the terminal as devloop does, and panics on another thread (see `pane.rs`).
+#[test]
+fn the_pane_that_panics() {
+    if std::env::var_os(pane::PANICS).is_some() {
+        pane::panic_in_a_pane();
+    }
+}
 
 /// Not a test of its own: the program that the others run (see `app.rs`).
 #[test]

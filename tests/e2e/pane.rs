@@ -1,6 +1,15 @@
 //! The pane in a real terminal: keys in, screen out; and the terminal given back, however it ends.
 
-use std::{os::unix::fs::PermissionsExt, process::ExitStatus};
+use std::{
+    os::unix::fs::PermissionsExt,
+    process::{Command, ExitStatus},
+};
+
+use devloop::{
+    error::Colour,
+    plan::WindowSigns,
+    ui::pane::{Mouse, Screen, theme, window},
+};
 
 use nix::sys::signal::Signal;
 
@@ -67,6 +76,8 @@ fn keys_rebuild_restart_roll_back_pause_and_search() {
         text.contains("rolled back to revision 1 until the next save") && text.contains("app  stale  revision 1")
     });
     assert_eq!(get(&address(&text), "/").body, "1\n");
+    seat.types("b");
+    seat.sees("no earlier program");
     seat.types("p");
     seat.sees("● app  live  revision 2");
     seat.types("p");
@@ -293,4 +304,101 @@ fn plain_lines_are_printed_where_they_are_asked_for() {
         seat.ended();
         seat.is_as_before();
     }
+}
+
+#[test]
+fn the_window_says_how_the_project_is_and_is_as_before_afterwards() {
+    if !have("setsid") {
+        return;
+    }
+    for end in ["q", "kill -9"] {
+        let project = project().env("TERM_PROGRAM", "WezTerm");
+        let mut seat = Seat::take(&project, &[], 80, 24);
+        seat.is_told("\u{1b}[22;0t", 0);
+        seat.sees("● app  live");
+        seat.is_told(": live\u{1b}\\", 0);
+        let before = seat.bytes();
+        project.write("version", "bad");
+        seat.is_told(": failed\u{1b}\\", before);
+        seat.is_told("\u{1b}]9;4;2;100\u{1b}\\", before);
+        let before = seat.bytes();
+        project.write("version", "2");
+        seat.is_told(": live\u{1b}\\", before);
+        seat.is_told("\u{1b}]9;4;0;0\u{1b}\\", before);
+        let before = seat.bytes();
+        match end {
+            "q" => seat.types("q"),
+            _ => seat.signal(Signal::SIGKILL),
+        }
+        seat.ended();
+        seat.is_told("\u{1b}[23;0t\u{1b}]9;4;0;0\u{1b}\\", before);
+        seat.is_as_before();
+    }
+}
+
+#[test]
+fn the_bell_rings_on_failure_and_recovery_in_every_pane_and_only_if_it_is_asked_for() {
+    if !have("setsid") {
+        return;
+    }
+    let project = project();
+    let mut seat = Seat::take(&project, &[], 80, 24);
+    seat.sees("● app  live");
+    project.write("version", "bad");
+    seat.sees("✗ step `build` failed");
+    project.write("version", "2");
+    seat.sees("● app  live  revision 3");
+    seat.types("q");
+    seat.ended();
+    assert!(!seat.was_told("\u{7}"), "nobody has asked for it");
+    project.write("dev.toml", format!("{}\n[notify]\nbell = true\n", project.read("dev.toml")));
+    let mut seat = Seat::take(&project, &[], 80, 24);
+    seat.sees("● app  live");
+    let attached = Seat::take_with(&project, &["attach"], 80, 24);
+    attached.sees("● app  live");
+    for (version, after) in [("bad", "✗ step `build` failed"), ("3", "● app  live  revision 3")] {
+        let before = [seat.bytes(), attached.bytes()];
+        project.write("version", version);
+        seat.sees(after);
+        attached.sees(after);
+        seat.is_told("\u{7}", before[0]);
+        attached.is_told("\u{7}", before[1]);
+    }
+    seat.types("q");
+    seat.ended();
+}
+
+/// Set for the process that panics.
+pub const PANICS: &str = "DEVLOOP_TEST_PANICS";
+
+/// Takes the terminal as the pane does, and panics.
+pub fn panic_in_a_pane() {
+    let theme = theme(Colour::Always).expect("this terminal can show a pane");
+    let _screen = Screen::take(theme, Mouse::Ours, window(WindowSigns::Always)).expect("it is a terminal");
+    // Not even the thread that has the terminal: any one.
+    let thread = std::thread::Builder::new().name("elsewhere".to_owned()).spawn(|| panic!("it broke"));
+    _ = thread.expect("a thread").join();
+    // It stays for ever: the terminal has to be given back without its end.
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_panic_on_any_thread_gives_the_terminal_back_before_it_says_what_happened() {
+    if !have("setsid") {
+        return;
+    }
+    let project = Project::new();
+    let own = std::env::current_exe().expect("this binary has a path");
+    let mut command = Command::new(own);
+    command.args(["--exact", "the_pane_that_panics", "--nocapture"]).env(PANICS, "1");
+    let mut seat = Seat::of(&project, &command, 80, 24);
+    seat.is_told("\u{1b}[?1049h", 0);
+    let text = seat.sees("it broke");
+    assert!(text.contains("thread 'elsewhere'"), "{text}");
+    seat.is_told("\u{1b}[23;0t", 0);
+    seat.is_as_before();
+    seat.signal(Signal::SIGKILL);
+    seat.ended();
 }

@@ -1,4 +1,4 @@
-//! Somebody at a terminal: a pty with `devloop up` in it, whose screen is read and whose keys are typed.
+//! Somebody at a terminal: a pty with `devloop up` or `devloop attach` in it, whose screen is read and whose keys are typed.
 
 use std::{
     fs::File,
@@ -45,33 +45,40 @@ struct Shown {
 
 struct Screen {
     parser: vt100::Parser,
-    bytes: usize,
+    written: Vec<u8>,
 }
 
 impl Seat {
     /// `devloop up` with these arguments in a project, on a terminal of this size.
     pub fn take(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
-        let arguments: Vec<&str> = ["up", "--listen", "0"].iter().chain(arguments).copied().collect();
+        let arguments: Vec<&str> = ["up", "--listen", "0"].into_iter().chain(arguments.iter().copied()).collect();
         Seat::take_with(project, &arguments, columns, rows)
     }
 
     /// `devloop` with these arguments, likewise.
     pub fn take_with(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Seat {
+        Seat::of(project, &project.command(arguments), columns, rows)
+    }
+
+    /// This program, in this project.
+    pub fn of(project: &Project, program: &Command, columns: u16, rows: u16) -> Seat {
         let (master, slave) = open();
         set_size(&slave, columns, rows);
         let before = tcgetattr(&slave).expect("it is a terminal");
-        let of_project = project.command(&[]);
         // `setsid -c` makes the pty the controlling terminal, as a terminal emulator does.
         let mut command = Command::new("setsid");
-        command.arg("-c").arg(of_project.get_program()).args(arguments);
+        command.arg("-c").arg(program.get_program()).args(program.get_args());
         command.current_dir(project.root()).env_remove("PORT").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").env_remove("DEVLOOP_LOG").env_remove("VISUAL");
-        command.envs(of_project.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        for terminal in ["TERM_PROGRAM", "WT_SESSION", "ConEmuANSI"] {
+            command.env_remove(terminal);
+        }
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let stream = || Stdio::from(slave.try_clone().expect("it can be shared"));
         let child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().expect("devloop starts");
         let parser = vt100::Parser::new(nonzero(rows), nonzero(columns), 0);
         let shown = Arc::new(Shown {
-            screen: Mutex::new(Screen { parser, bytes: 0 }),
+            screen: Mutex::new(Screen { parser, written: Vec::new() }),
             news: Condvar::new(),
             over: AtomicBool::new(false),
         });
@@ -126,7 +133,25 @@ impl Seat {
 
     /// How much was written to the terminal so far.
     pub fn bytes(&self) -> usize {
-        self.lock().bytes
+        self.lock().written.len()
+    }
+
+    /// Whether these bytes were written to the terminal.
+    pub fn was_told(&self, bytes: &str) -> bool {
+        self.lock().written.windows(bytes.len()).any(|part| part == bytes.as_bytes())
+    }
+
+    /// Waits until these bytes were written to the terminal, after so many.
+    pub fn is_told(&self, bytes: &str, after: usize) {
+        let end = Instant::now() + DEADLINE;
+        let mut screen = self.lock();
+        let is_there =
+            |screen: &Screen| screen.written[after..].windows(bytes.len()).any(|part| part == bytes.as_bytes());
+        while !is_there(&screen) {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "never written: {bytes:?}; there is:\n{}", screen.parser.screen().contents());
+            screen = self.shown.news.wait_timeout(screen, left).expect("nobody panics").0;
+        }
     }
 
     /// Gives the terminal another size.
@@ -253,7 +278,7 @@ fn read(mut ours: File, shown: &Shown) {
         let Ok(length) = ours.read(&mut bytes) else { return };
         let mut screen = shown.screen.lock().expect("nobody panics");
         screen.parser.process(&bytes[..length]);
-        screen.bytes += length;
+        screen.written.extend_from_slice(&bytes[..length]);
         shown.news.notify_all();
     }
 }

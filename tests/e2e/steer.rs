@@ -300,7 +300,7 @@ fn in_the_background_it_runs_until_it_is_stopped() {
     good(&project, &["wait"]);
     let (code, said) = bad(&project, &["up"]);
     assert_eq!(code, Some(3));
-    assert!(said.contains("`devloop status`") && said.contains("`devloop stop`"), "{said}");
+    assert!(said.contains("`devloop attach`") && said.contains("`devloop stop`"), "{said}");
     assert_eq!(bad(&project, &["up", "--detach"]).0, Some(3));
     assert!(project.read(".devloop/up.log").contains("listening on http://localhost:"));
     assert_eq!(good(&project, &["stop"]), "devloop has ended\n");

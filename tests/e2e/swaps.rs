@@ -311,6 +311,22 @@ fn auto_learns_from_a_taken_address_that_swaps_are_exclusive_and_remembers_it() 
 }
 
 #[test]
+fn a_port_that_a_stranger_has_is_no_reason_to_stop_the_old_one_first() {
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = stranger.local_addr().expect("it has an address").port();
+    let project = Project::with_app("");
+    let mut devloop = project.up();
+    devloop.rest();
+    project.write("app", format!("port={port}"));
+    let failed = devloop.event("start_failed");
+    let hint = failed["report"]["hint"].as_str().unwrap_or_default();
+    assert!(hint.starts_with(&format!("port {port} is taken by ")), "{failed}");
+    devloop.rest();
+    assert_eq!(devloop.count("exclusive"), 0, "{:#?}", devloop.events());
+    assert_eq!(devloop.get("/").body, "1\n");
+}
+
+#[test]
 fn auto_learns_from_a_lock_that_swaps_are_exclusive_and_remembers_it() {
     let project = Project::with_app("");
     project.write("app", "lock=db.lck");

@@ -2,8 +2,12 @@
 //! Go, npm, PyPI and crates.io are asked, through the ordinary clients. (Without its tools a test says so and passes.)
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
+#[expect(dead_code, reason = "shared with the tests of pages, which use all of it")]
+#[path = "../browser/chrome.rs"]
+mod chrome;
 mod support;
 
+use chrome::Chrome;
 use support::{Example, have, root};
 
 #[test]
@@ -49,6 +53,36 @@ fn go_sqlc_asks_the_changed_query_and_keeps_the_data() {
 }
 
 #[test]
+fn go_htmx_reloads_the_page_once_and_leaves_its_pieces_alone() {
+    if !have(&["go", "node", "npm"]) {
+        return;
+    }
+    let mut example = Example::up("go-htmx", &[]);
+    example.rest();
+    example.answers("/", "hello from htmx");
+    let Some(chrome) = Chrome::get() else { return };
+    let page = chrome.page();
+    page.go(&example.address());
+    page.until("window.__devloop");
+    page.until("document.querySelector('#late').innerHTML === '<i>a piece that came late</i>'");
+    for count in 1..=3 {
+        page.eval("document.querySelector('button').click()");
+        page.until(&format!("document.querySelector('#clicks').innerHTML === '<b>{count} clicks</b>'"));
+    }
+    // Its style is exchanged in place, and what htmx has put into the page stays.
+    example.edit("static/site.css", "43, 92, 138", "1, 2, 3");
+    page.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(1, 2, 3)'");
+    assert_eq!((page.loads(), page.eval("document.querySelector('#clicks').textContent")), (1, "3 clicks".into()));
+    example.edit("page.templ", "hello from htmx", "good day");
+    page.until("document.querySelector('h1').textContent === 'good day'");
+    page.until("window.__devloop");
+    page.until("document.querySelector('#late').innerHTML === '<i>a piece that came late</i>'");
+    assert_eq!((page.loads(), page.complaints()), (2, Vec::new()));
+    let listening = page.requests().iter().filter(|address| address.contains("/.devloop/events")).count();
+    assert!(listening <= 2, "one for each document: {:?}", page.requests());
+}
+
+#[test]
 fn node_vite_serves_the_page_and_swaps_the_api_behind_it() {
     if !have(&["go", "node", "npm"]) {
         return;
@@ -57,11 +91,34 @@ fn node_vite_serves_the_page_and_swaps_the_api_behind_it() {
     example.rest();
     example.answers("/", "/@vite/client");
     example.answers("/api/greeting", "hello from the API");
+    let page = Chrome::get().map(|chrome| chrome.page());
+    if let Some(page) = &page {
+        page.go(&example.address());
+        page.until("document.getElementById('greeting').textContent.includes('hello from the API')");
+        page.until("window.__devloop");
+    }
     example.edit("api/main.go", "hello from the API", "the API has changed");
     example.answers("/api/greeting", "the API has changed");
+    if let Some(page) = &page {
+        // Nobody reloads for another service, and Vite's own connection has lived through that.
+        let asked = "fetch('/api/greeting').then((answer) => answer.text())";
+        assert_eq!(page.eval(asked), "the API has changed\n");
+        assert_eq!(page.loads(), 1);
+    }
     // Vite reloads its own files; devloop leaves it alone.
     example.edit("src/main.js", "await answer.text()", "\"changed\"");
     example.answers("/src/main.js", "\"changed\"");
+    if let Some(page) = &page {
+        page.until("document.getElementById('greeting').textContent === 'changed'");
+        page.until("window.__devloop");
+        assert_eq!((page.loads(), page.complaints()), (2, Vec::new()));
+        // Where Vite itself is replaced its client reloads the page when the new one is there, and nobody else does.
+        example.devloop(&["restart", "web"]);
+        page.loaded(3);
+        page.until("document.getElementById('greeting').textContent === 'changed'");
+        page.until("window.__devloop");
+        assert_eq!((page.loads(), page.complaints()), (3, Vec::new()));
+    }
 }
 
 #[test]

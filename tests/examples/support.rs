@@ -86,6 +86,18 @@ impl Example {
         lines.join("\n")
     }
 
+    /// Of its proxy.
+    pub fn address(&self) -> String {
+        format!("http://localhost:{}/", self.proxy)
+    }
+
+    /// Runs another `devloop` in its folder.
+    pub fn devloop(&self, arguments: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_devloop"));
+        let status = command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).status();
+        assert!(status.expect("devloop starts").success(), "devloop {arguments:?}");
+    }
+
     /// Replaces `old` by `new` in one of its files.
     pub fn edit(&self, file: &str, old: &str, new: &str) {
         let path = self.folder.path().join(file);

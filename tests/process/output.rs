@@ -143,6 +143,9 @@ async fn a_very_long_line_is_cut_and_the_next_one_is_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_million_lines_do_not_wait_for_a_reader_who_does_not_come() {
+    if !is_alone("output::a_million_lines_do_not_wait_for_a_reader_who_does_not_come") {
+        return;
+    }
     let (sender, mut reader) = queue();
     let count = Arc::new(AtomicU64::new(0));
     let (counter, (notice, mut notices)) = (count.clone(), tokio::sync::mpsc::unbounded_channel());
@@ -175,6 +178,20 @@ async fn a_million_lines_do_not_wait_for_a_reader_who_does_not_come() {
     assert_eq!((kept + dropped, last.as_str()), (1_000_001, "last"));
     assert!(kept <= 10_000);
     programs.end_all(StopHow::Kill).await;
+}
+
+/// Whether this process runs nothing but the test of this name. If not, the test is run in one that does: the tests of
+/// one program share its memory, and whoever weighs it would weigh what runs beside him, too.
+fn is_alone(name: &str) -> bool {
+    const MARK: &str = "DEVLOOP_TEST_IS_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let this = std::env::current_exe().unwrap();
+    let done = std::process::Command::new(this).args(["--exact", name]).env(MARK, "yes").output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    false
 }
 
 /// Bytes of memory in use; 0 where the OS does not tell.

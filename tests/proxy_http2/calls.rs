@@ -256,6 +256,32 @@ async fn a_call_is_held_as_long_as_its_own_deadline_and_not_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_program_is_told_what_the_hold_has_left_of_a_deadline() {
+    let (app, mut calls) = handing().await;
+    let stage = stage().await;
+    let run = stage.add(app.addr);
+    let client = Client::connect(stage.addr).await;
+    let timed = || {
+        let mut asked = call(full(message("ask")));
+        asked.headers_mut().extend(fields(&[("grpc-timeout", "50S")]));
+        asked
+    };
+    stage.gate(holding());
+    let (calling, asked) = (client.clone(), timed());
+    let held = tokio::spawn(async move { calling.ask(asked).await });
+    stage.held(1).await;
+    // Longer than a moment, whatever else this machine does.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stage.gate(proxy_support::open(run));
+    let (asked, answer) = within(calls.recv()).await.unwrap();
+    let told = asked.headers()["grpc-timeout"].to_str().unwrap().to_owned();
+    let micros: u64 = told.strip_suffix('u').expect("finer than it came").parse().unwrap();
+    assert!((1..=49_980_000).contains(&micros), "{told}");
+    end(answer).await;
+    assert_eq!(within(held).await.unwrap().trailer("grpc-status"), Some("0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_statuses_that_a_client_of_grpc_understands() {
     let stage = Stage::with(|settings| settings.rules.hold = Duration::from_millis(20)).await;
     let client = Client::connect(stage.addr).await;

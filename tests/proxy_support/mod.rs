@@ -21,7 +21,9 @@ use devloop::{
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time},
     plan::{Listen, Protocol},
-    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Told, WaitsFor},
+    proxy::{
+        Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Speaks, Told, WaitsFor,
+    },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -72,7 +74,6 @@ pub fn settings() -> Settings {
         project: "demo".into(),
         token: "t0ken".into(),
         limits: Limits::default(),
-        tls: None,
     }
 }
 
@@ -140,8 +141,13 @@ impl Stage {
 
     /// A run that nobody had before, known to the proxy.
     pub fn add(&self, addr: SocketAddr) -> RunId {
+        self.add_speaking(addr, self.protocol)
+    }
+
+    /// One that speaks something else.
+    pub fn add_speaking(&self, addr: SocketAddr, speaks: impl Into<Speaks>) -> RunId {
         let run = RunId(self.runs.fetch_add(1, Ordering::SeqCst));
-        self.proxy.add(run, vec![addr], self.protocol);
+        self.proxy.add(run, vec![addr], speaks);
         run
     }
 

@@ -11,10 +11,13 @@ use super::{
     },
     run,
 };
-use crate::{error::Problem, plan::Moment};
+use crate::{
+    error::Problem,
+    plan::{Moment, WindowSigns},
+};
 
 const HOOK: &[&str] = &["on", "run", "shell", "timeout"];
-const NOTIFY: &[&str] = &["desktop", "bell"];
+const NOTIFY: &[&str] = &["desktop", "bell", "window"];
 
 pub(super) fn hook(report: &mut Report, entries: &DeTable<'_>, span: Range<usize>) -> Hook {
     let table = Table::new(report, "`[[hook]]`", entries, span, HOOK);
@@ -34,7 +37,12 @@ pub(super) fn hook(report: &mut Report, entries: &DeTable<'_>, span: Range<usize
 
 pub(super) fn notify(report: &mut Report, root: &Table<'_, '_>) -> Notify {
     let Some(table) = root.table(report, "notify", "`[notify]`", NOTIFY) else { return Notify::default() };
-    Notify { desktop: table.boolean(report, "desktop"), bell: table.boolean(report, "bell") }
+    let windows = [("auto", WindowSigns::Auto), ("always", WindowSigns::Always), ("never", WindowSigns::Never)];
+    Notify {
+        desktop: table.boolean(report, "desktop"),
+        bell: table.boolean(report, "bell"),
+        window: table.choice(report, "window", &windows).map(|window| window.value),
+    }
 }
 
 /// One name or several.

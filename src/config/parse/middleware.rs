@@ -34,7 +34,7 @@ const CORS: &[&str] = &["origins", "methods", "headers", "expose", "credentials"
 const RATE_LIMIT: &[&str] = &["requests", "per", "burst"];
 const FAIL: &[&str] = &["rate", "status"];
 /// Fields that say how a message travels: they are not for dev.toml to change.
-const FRAMING: [&str; 9] = [
+pub(super) const FRAMING: [&str; 9] = [
     "connection",
     "content-length",
     "keep-alive",

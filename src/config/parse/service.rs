@@ -19,7 +19,7 @@ const HEALTH: &[&str] = &["path", "status", "log", "tcp", "timeout", "interval"]
 const STOP: &[&str] = &["signal", "grace", "run"];
 
 pub(super) fn protocol(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Protocol>> {
-    table.choice(report, "protocol", &[("http", Protocol::Http), ("h2c", Protocol::H2c)])
+    table.choice(report, "protocol", &[("http", Protocol::Http), ("h2", Protocol::H2), ("h2c", Protocol::H2c)])
 }
 
 pub(super) fn port(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Port>> {

@@ -8,16 +8,12 @@ use std::{
     time::Duration,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, Stream,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::{ClientConfig, ClientConnection, Stream, crypto::ring, pki_types::ServerName};
 
 use crate::{
     doctor::scene::{Answer, Scene, Spoken},
     plan::{Port, Protocol, Service},
+    tls::Anybody,
 };
 
 /// For each word of an answer.
@@ -53,7 +49,7 @@ fn ask(service: &Service, port: u16, address: SocketAddr) -> Spoken {
     let (alpn, h2) = match (tls(address), declared) {
         (Some((alpn, h2)), _) => (Some(alpn), h2),
         (None, Protocol::H2c) => (None, connect(address).map_or(Answer::NotAsked, |mut stream| preface(&mut stream))),
-        (None, Protocol::Http) => (None, Answer::NotAsked),
+        (None, Protocol::Http | Protocol::H2) => (None, Answer::NotAsked),
     };
     let health = match alpn {
         Some(_) => None,
@@ -86,7 +82,8 @@ fn tls(address: SocketAddr) -> Option<(String, Answer)> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().ok()?;
-    let anybody = Arc::new(Anybody(provider));
+    // Nothing is told to the other side, and only its promises are looked at.
+    let anybody = Arc::new(Anybody::new(provider));
     let mut config = builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let name = ServerName::try_from("localhost").ok()?;
@@ -108,43 +105,4 @@ fn preface(stream: &mut (impl Read + Write)) -> Answer {
     let mut head = [0; 9];
     let asked = stream.write_all(PREFACE).and_then(|()| stream.flush()).and_then(|()| stream.read_exact(&mut head));
     if asked.is_ok() && head[3] == 4 { Answer::Given } else { Answer::None }
-}
-
-/// Believes every certificate: nothing is told to the other side, and only its promises are looked at.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

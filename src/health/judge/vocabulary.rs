@@ -19,6 +19,13 @@ pub(in crate::health) enum Observation {
     Owner(Owner),
     /// An answer to the last request.
     Answer(Answer),
+    /// It speaks TLS, and is not trusted.
+    NotTrusted {
+        /// Why.
+        why: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// Something that is no answer.
     NotHttp(Speech),
     /// The connection was closed without an answer.

@@ -30,7 +30,7 @@ pub(super) fn answers(path: &str, answer: &Answer, host: &str) -> String {
 
 fn refuses_host(answer: &Answer, host: &str) -> Option<String> {
     if answer.wants_tls {
-        return Some("it expects TLS".to_owned());
+        return Some("it expects TLS: write `tls = true`".to_owned());
     }
     matches!(answer.status, 400 | 403 | 421).then(|| format!("does it refuse the host `{host}`?"))
 }
@@ -76,15 +76,22 @@ pub(super) fn not_http(port: u16, speech: Speech) -> String {
         Speech::Tls => format!("port {port} answers, but with TLS"),
         Speech::Http2 => format!("port {port} answers, but only in HTTP/2"),
         Speech::NotHttp2 => format!("port {port} answers, but not in HTTP/2 without TLS"),
+        Speech::NotTls => format!("port {port} answers, but without TLS"),
+        Speech::NoOffer => format!("port {port} answers in TLS, but does not offer `h2` there (ALPN)"),
         Speech::Other => format!("port {port} answers, but not HTTP"),
     }
 }
 
 pub(super) fn never_http(port: u16, speech: Speech) -> Report {
     match speech {
-        Speech::Tls => Report::new(not_http(port, speech))
-            .hint("let it speak plain HTTP in development, or set `health = { tcp = true }`"),
-        Speech::Http2 => Report::new(not_http(port, speech)).hint("write `protocol = \"h2c\"`"),
+        Speech::Tls => {
+            Report::new(not_http(port, speech)).hint("write `tls = true`, or let it speak plain HTTP in development")
+        }
+        Speech::Http2 => {
+            Report::new(not_http(port, speech)).hint("write `protocol = \"h2c\"`, or with `tls` `protocol = \"h2\"`")
+        }
+        Speech::NotTls => Report::new(not_http(port, speech)).hint("is `tls` right?"),
+        Speech::NoOffer => Report::new(not_http(port, speech)).hint("is `protocol = \"h2\"` right?"),
         Speech::NotHttp2 => Report::new(not_http(port, speech)).hint("is `protocol = \"h2c\"` right?"),
         Speech::Other => Report::new(format!("port {port} answers, but not HTTP: set `health = {{ tcp = true }}`"))
             .hint("with `tcp` a listening port is enough"),
@@ -94,6 +101,10 @@ pub(super) fn never_http(port: u16, speech: Speech) -> Report {
 /// gRPC gets through all the same, nothing else does.
 pub(super) fn only_http2(port: u16) -> String {
     format!("port {port} answers only in HTTP/2: write `protocol = \"h2c\"`")
+}
+
+pub(super) fn not_trusted(port: u16, why: &str, hint: String) -> Report {
+    Report::new(format!("port {port} answers in TLS, but {why}")).hint(hint)
 }
 
 pub(super) fn closes(port: u16) -> String {

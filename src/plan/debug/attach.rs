@@ -36,5 +36,5 @@ pub(super) fn lines(debugger: Option<Debugger>, port: u16) -> Vec<Attach> {
             ("any DAP client", format!("attach to 127.0.0.1:{port}")),
         ],
     };
-    lines.into_iter().map(|(editor, how)| Attach { editor, how }).collect()
+    lines.into_iter().map(|(editor, how)| Attach { editor: editor.to_owned(), how }).collect()
 }

@@ -43,7 +43,7 @@ pub enum With {
 }
 
 /// `debug.wait`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Begin {
     /// It runs.
@@ -124,10 +124,10 @@ pub enum Told {
 }
 
 /// How one editor attaches.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Attach {
     /// The editor.
-    pub editor: &'static str,
+    pub editor: String,
     /// What to write or to do there.
     pub how: String,
 }

@@ -39,7 +39,7 @@
   function take(state) {
     told.set(state.service, state);
     if (page.all && reloadsForAll(state)) return reload(`${state.service} ${state.run}`);
-    if (state.service !== page.service) return;
+    if (state.service !== page.service) return show();
     if (page.key !== undefined) return takeOnOwnPage(state);
     if (isOpen(state)) {
       if (state.run < page.run) return; // old news: this page is newer
@@ -50,7 +50,7 @@
       }
     }
     takeAssets(state.assets);
-    show(state);
+    show();
   }
 
   function reloadsForAll(state) {
@@ -352,27 +352,41 @@
     if (element) element.textContent = text;
   }
 
-  // A failure is a sheet over the page; it can be put aside, and is a badge then. Old answers have a badge anyway.
+  // A failure is a sheet over the page; it can be put aside, and is a badge then. Old answers have a badge anyway. The
+  // failure of another service (the API behind this page) is a badge that can be opened.
   let host = null;
+  let subject = null;
   let shown = '';
+  let opened = '';
 
-  function show(state) {
-    const report = state.report || null;
-    const words = wordsFor(state);
-    const picture = JSON.stringify([words, report]);
+  function show() {
+    const own = told.get(page.service);
+    // devloop's own pages are about one thing.
+    if (!own || page.key !== undefined) return;
+    const failed = (state) => state.service !== page.service && state.report;
+    const other = wordsFor(own) ? null : [...told.values()].find(failed);
+    subject = other || own;
+    const report = subject.report || null;
+    const words = wordsFor(subject);
+    const picture = JSON.stringify([subject.service, words, report]);
     if (picture === shown) return;
     shown = picture;
     clearTimeout(later);
     if (!words && !report) return hide();
-    const draw = () => (report && recall('aside') !== nameOf(report) ? drawSheet(state, report) : drawBadge(words, report));
+    const draw = () => (report && !isAside(report) ? drawSheet(subject, report) : drawBadge(words, report));
     // What is over in a moment does not flicker.
-    if (report || state.state === 'stale') draw();
+    if (report || subject.state === 'stale') draw();
     else later = setTimeout(draw, 400);
+  }
+
+  function isAside(report) {
+    return subject.service === page.service ? recall('aside') === nameOf(report) : opened !== nameOf(report);
   }
 
   let later = 0;
 
   function wordsFor(state) {
+    if (state.service !== page.service && state.report) return ['failed', `${state.service}: ${state.report.title}`];
     switch (state.state) {
       case 'failed': return ['failed', state.report ? state.report.title : ''];
       case 'stale': return ['stale', state.stale || ''];
@@ -430,8 +444,9 @@
     badge.append(make('i'), make('b', '', kind), make('span', '', why));
     badge.onclick = () => {
       if (!report) return badge.classList.toggle('open');
-      forget('aside');
-      drawSheet(told.get(page.service), report);
+      if (subject.service === page.service) forget('aside');
+      else opened = nameOf(report);
+      drawSheet(subject, report);
     };
     stage().append(badge);
     raise();
@@ -447,7 +462,7 @@
     aside.onclick = putAside;
     const head = make('header');
     const serving = isOpen(state) ? `revision ${state.revision} still answers` : 'nothing answers';
-    head.append(make('span', '', `devloop: ${page.service}, ${serving}`), aside);
+    head.append(make('span', '', `devloop: ${state.service}, ${serving}`), aside);
     sheet.append(head, make('h1', '', report.title));
     if (report.places.length > 0) sheet.append(listOf(report.places));
     if (report.output.length > 0) sheet.append(outputOf(report));
@@ -460,10 +475,10 @@
   }
 
   function putAside() {
-    const state = told.get(page.service);
-    if (!state || !state.report) return;
-    remember('aside', nameOf(state.report));
-    drawBadge(wordsFor(state), state.report);
+    if (!subject || !subject.report) return;
+    if (subject.service === page.service) remember('aside', nameOf(subject.report));
+    opened = '';
+    drawBadge(wordsFor(subject), subject.report);
   }
 
   addEventListener('keydown', (event) => {

@@ -114,10 +114,15 @@ impl fmt::Debug for Decode {
 
 #[cfg(test)]
 mod tests {
+    use async_compression::{Level, tokio::write};
     use flate2::{Compression, write::GzEncoder};
     use hyper::header::HeaderValue;
+    use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-    use super::*;
+    use super::{
+        super::insert::{Certainty, Insert},
+        *,
+    };
 
     fn page() -> Vec<u8> {
         (0..5_000)
@@ -161,13 +166,69 @@ mod tests {
         assert_eq!(decoded(Coding::Gzip, &[&gzip(&page())]).unwrap(), page());
     }
 
-    #[test]
-    fn what_was_flushed_comes_out_before_the_end() {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(b"<head>").unwrap();
-        encoder.flush().unwrap();
-        let mut flushed = Bytes::from(encoder.get_ref().clone());
-        assert_eq!(Decode::new(Coding::Gzip).take(&mut flushed).unwrap(), "<head>");
+    /// As a program writes it that flushes after its head.
+    async fn packed(coding: Coding, quality: i32, head: &[u8], rest: &[u8]) -> Vec<u8> {
+        async fn of(mut encoder: impl AsyncWrite + Unpin, head: &[u8], rest: &[u8]) {
+            encoder.write_all(head).await.unwrap();
+            encoder.flush().await.unwrap();
+            encoder.write_all(rest).await.unwrap();
+            encoder.shutdown().await.unwrap();
+        }
+        let (mut out, level) = (Vec::new(), Level::Precise(quality));
+        match coding {
+            Coding::Gzip => of(write::GzipEncoder::with_quality(&mut out, level), head, rest).await,
+            _ => of(write::BrotliEncoder::with_quality(&mut out, level), head, rest).await,
+        }
+        out
+    }
+
+    #[tokio::test]
+    async fn pages_of_every_quality_get_the_tag_with_a_border_at_every_byte() {
+        let (head, tag) = ("<!doctype html><html><head data-x='größer'>", "<script async></script>");
+        let rest = format!("<title>x</title></head><body>{}</body></html>", "<p class=a>Größe</p>\n".repeat(30));
+        let expected = format!("{head}{tag}{rest}");
+        let cases = [0, 1, 4, 6, 9, 11].map(|quality| (Coding::Brotli, quality));
+        let cases = cases.into_iter().chain([0, 1, 6, 9].map(|quality| (Coding::Gzip, quality)));
+        for (coding, quality) in cases {
+            let packed = packed(coding, quality, head.as_bytes(), rest.as_bytes()).await;
+            let tagged = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+                let mut decode = Decode::new(coding);
+                let mut insert = Insert::new(Bytes::from_static(tag.as_bytes()), Certainty::Perhaps);
+                let mut out = Vec::new();
+                for piece in pieces {
+                    let mut piece = Bytes::copy_from_slice(piece);
+                    while !piece.is_empty() {
+                        out.extend(insert.feed(decode.take(&mut piece).unwrap()).concat());
+                    }
+                }
+                out.extend(insert.feed(decode.finish().unwrap()).concat());
+                out.extend(insert.finish().concat());
+                String::from_utf8(out).unwrap()
+            };
+            for border in 0..=packed.len() {
+                let (first, second) = packed.split_at(border);
+                assert_eq!(
+                    tagged(&mut [first, second].into_iter()),
+                    expected,
+                    "{coding:?} {quality}, border at {border}"
+                );
+            }
+            assert_eq!(tagged(&mut packed.chunks(1)), expected, "{coding:?} {quality}, byte by byte");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_flushed_comes_out_before_the_end() {
+        async fn of(mut encoder: impl AsyncWrite + Unpin) {
+            encoder.write_all(b"<head>").await.unwrap();
+            encoder.flush().await.unwrap();
+        }
+        let (mut gzip, mut brotli) = (Vec::new(), Vec::new());
+        of(write::GzipEncoder::new(&mut gzip)).await;
+        of(write::BrotliEncoder::new(&mut brotli)).await;
+        for (coding, flushed) in [(Coding::Gzip, gzip), (Coding::Brotli, brotli)] {
+            assert_eq!(Decode::new(coding).take(&mut Bytes::from(flushed)).unwrap(), "<head>", "{coding:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! and `places` belong to what it is told.
 
 mod assets;
+pub(super) mod attack;
 mod console;
 mod csp;
 mod decode;

@@ -19,10 +19,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Method, Uri};
-
 pub(super) use self::{
-    record::Record,
+    record::{Record, To, What},
     seen::Seen,
     trail::{Tap, Trail},
 };
@@ -62,7 +60,7 @@ impl Records {
         self: &Arc<Records>,
         rule: Recording,
         now: Time,
-        what: (&Arc<str>, &Method, &Uri),
+        what: What<'_>,
         replays: Option<u64>,
     ) -> Trail {
         if rule.keep == 0 {

@@ -17,8 +17,10 @@ use crate::model::{Revision, RunId, Time};
 pub(in crate::proxy) struct Record {
     /// From 1, in the order in which they came.
     pub(in crate::proxy) number: u64,
-    /// Whose gate it came to.
-    pub(in crate::proxy) service: Arc<str>,
+    /// Whose gate it came to; none: devloop answered it before any gate.
+    pub(in crate::proxy) service: Option<Arc<str>>,
+    /// Where its route leads; none: there is no route for it.
+    pub(super) route: Option<String>,
     pub(super) method: Method,
     pub(super) target: Uri,
     pub(super) came: Time,
@@ -31,7 +33,25 @@ pub(in crate::proxy) struct Record {
     again: Mutex<Option<AbortHandle>>,
 }
 
-/// How far it has come. Waiting => Working => Answering => (Done | BrokenOff).
+/// What a record begins with.
+pub(in crate::proxy) struct What<'a> {
+    pub(in crate::proxy) to: To<'a>,
+    pub(in crate::proxy) method: &'a Method,
+    pub(in crate::proxy) target: &'a Uri,
+}
+
+/// Who answers a request.
+pub(in crate::proxy) enum To<'a> {
+    /// The program behind this service's gate, or devloop in its place.
+    Gate(&'a Arc<str>),
+    /// devloop, whatever is behind any gate.
+    Devloop {
+        /// Where its route leads, in words; none: there is none.
+        route: Option<String>,
+    },
+}
+
+/// How far it has come. Waiting => Working => (Answering | Open) => (Done | BrokenOff).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::proxy) enum Stage {
     /// At the gate.
@@ -41,6 +61,8 @@ pub(in crate::proxy) enum Stage {
     Working,
     /// The head of the answer has passed.
     Answering,
+    /// It has become a tunnel.
+    Open,
     /// It has been answered completely.
     Done,
     /// It has not; why.
@@ -67,6 +89,10 @@ pub(in crate::proxy) struct Progress {
     /// The request's head as the program got it.
     pub(super) asked: HeaderMap,
     pub(super) answered: HeaderMap,
+    /// The status of a WebSocket's Close.
+    pub(super) close: Option<u16>,
+    /// Bytes of the client that went through a tunnel.
+    pub(super) tunnelled: Option<u64>,
     pub(super) asked_body: Kept,
     pub(super) answered_body: Kept,
 }
@@ -95,15 +121,16 @@ impl Kept {
 }
 
 impl Record {
-    pub(super) fn new(
-        number: u64,
-        came: Time,
-        (service, method, target): (&Arc<str>, &Method, &Uri),
-        replays: Option<u64>,
-    ) -> Record {
+    pub(super) fn new(number: u64, came: Time, what: What<'_>, replays: Option<u64>) -> Record {
+        let What { to, method, target } = what;
+        let (service, route) = match to {
+            To::Gate(service) => (Some(Arc::clone(service)), None),
+            To::Devloop { route } => (None, route),
+        };
         Record {
             number,
-            service: Arc::clone(service),
+            service,
+            route,
             method: method.clone(),
             target: target.clone(),
             came,

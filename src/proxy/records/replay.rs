@@ -10,7 +10,10 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{HeaderMap, Request, Version, header::HeaderValue};
 
-use super::{Records, Seen, record::Record};
+use super::{
+    Records, Seen,
+    record::{Record, To, What},
+};
 use crate::{
     core::gate::Gate,
     model::RunId,
@@ -117,10 +120,11 @@ impl Drop for Place {
 }
 
 async fn after_every_swap(shared: &Arc<Shared>, record: &Arc<Record>) {
+    let Some(service) = &record.service else { return };
     let mut gates = shared.gates.clone();
     let mut tried = record.progress().run;
     loop {
-        let live = gates.borrow_and_update().of(&record.service).and_then(live);
+        let live = gates.borrow_and_update().of(service).and_then(live);
         if live.is_some() && live != tried {
             tried = live;
             if send(Arc::clone(shared), Arc::clone(record)).await == Outcome::Good {
@@ -153,12 +157,14 @@ enum Outcome {
 /// The way of a request, without a client at its end.
 async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
     let known = shared.known();
-    let Some(desk) = known.desks.iter().find(|desk| desk.name == record.service).cloned() else { return Outcome::Bad };
+    let Some(desk) = known.desks.iter().find(|desk| Some(&desk.name) == record.service.as_ref()).cloned() else {
+        return Outcome::Bad;
+    };
     let recording = known.recording;
     drop(known);
     let (mut head, body) = of(&record);
     head.headers.insert(REPLAY, HeaderValue::from(record.number));
-    let what = (&desk.name, &head.method, &head.uri);
+    let what = What { to: To::Gate(&desk.name), method: &head.method, target: &head.uri };
     let came = shared.clock.now();
     let mut trail = shared.records.begin(recording, came, what, Some(record.number));
     if let Some(tap) = trail.tap() {

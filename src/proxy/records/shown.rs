@@ -22,7 +22,8 @@ pub(in crate::proxy) fn row(records: &Records, record: &Record) -> Value {
     json!({
         "number": record.number,
         "time": millis(records.zero + record.came.since_start()).round(),
-        "service": &*record.service,
+        "service": record.service.as_deref(),
+        "route": record.route,
         "method": record.method.as_str(),
         "target": record.target.to_string(),
         "state": state,
@@ -37,6 +38,7 @@ pub(in crate::proxy) fn row(records: &Records, record: &Record) -> Value {
         "revision": progress.revision,
         "stale": progress.stale.as_deref(),
         "attempts": progress.attempts,
+        "close": progress.close,
         "request_bytes": progress.asked_body.bytes,
         "response_bytes": progress.answered_body.bytes,
         "replays": record.replays,
@@ -60,6 +62,9 @@ pub(in crate::proxy) fn detail(records: &Records, record: &Record) -> Value {
 impl Record {
     /// Why it cannot be sent again; none: it can.
     pub(in crate::proxy) fn cannot_be_sent_again(&self) -> Option<&'static str> {
+        if self.service.is_none() {
+            return Some("devloop answers it itself, so no program can get it again");
+        }
         let progress = self.progress();
         can_be_sent_again(&progress)
     }
@@ -83,6 +88,7 @@ fn state(stage: &Stage) -> (&'static str, Option<&'static str>) {
         Stage::Waiting => ("held", None),
         Stage::Working => ("working", None),
         Stage::Answering => ("answering", None),
+        Stage::Open => ("open", None),
         Stage::Done => ("done", None),
         Stage::BrokenOff(why) => ("broken_off", Some(why)),
     }

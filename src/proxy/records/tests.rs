@@ -1,6 +1,6 @@
 //! The books of records: bounds, and what is shown of a head.
 
-use hyper::{HeaderMap, Response, header::HeaderValue};
+use hyper::{HeaderMap, Method, Response, Uri, header::HeaderValue};
 
 use super::{shown::detail, *};
 use crate::{model::RunId, proxy::download::Answer, sys::Clock};
@@ -8,7 +8,12 @@ use crate::{model::RunId, proxy::download::Answer, sys::Clock};
 const ALL: Recording = Recording { keep: 3, bodies: true };
 
 fn begin(records: &Arc<Records>, rule: Recording) -> Trail {
-    records.begin(rule, Time::ZERO, (&"api".into(), &Method::GET, &Uri::from_static("/x?y=1")), None)
+    records.begin(
+        rule,
+        Time::ZERO,
+        What { to: To::Gate(&"api".into()), method: &Method::GET, target: &Uri::from_static("/x?y=1") },
+        None,
+    )
 }
 
 fn answered(trail: Trail, asked: &[(&'static str, String)], answer: Answer) {

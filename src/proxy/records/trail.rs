@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper::{HeaderMap, Response, StatusCode};
+use hyper::{HeaderMap, Response};
+use tokio::sync::oneshot;
 
 use super::{
     Records, Seen,
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{Revision, RunId, Time},
-    proxy::download::Answer,
+    proxy::{download::Answer, tunnel::Passed},
     sys::Clock,
 };
 
@@ -23,6 +24,7 @@ struct Way {
     /// Of each body.
     keep: usize,
     upload: Option<Arc<Tap>>,
+    tunnel: Option<oneshot::Receiver<Passed>>,
 }
 
 /// Counts the body of a request while it passes.
@@ -50,7 +52,7 @@ impl Trail {
     }
 
     pub(super) fn new(records: Arc<Records>, record: Arc<Record>, keep: usize) -> Trail {
-        Trail(Some(Way { records, record, keep, upload: None }))
+        Trail(Some(Way { records, record, keep, upload: None, tunnel: None }))
     }
 
     /// Where its body is to be counted; none if nobody wants to know.
@@ -82,6 +84,13 @@ impl Trail {
         });
     }
 
+    /// It becomes something else, whose end is told.
+    pub(in crate::proxy) fn becomes_tunnel(&mut self, end: oneshot::Receiver<Passed>) {
+        if let Some(way) = &mut self.0 {
+            way.tunnel = Some(end);
+        }
+    }
+
     /// Its answer begins: from here on the body tells the rest. `asked`: the head of the request, as it was sent.
     pub(in crate::proxy) fn answered(
         mut self,
@@ -89,7 +98,7 @@ impl Trail {
         asked: HeaderMap,
         response: Response<Answer>,
     ) -> Response<Seen> {
-        let Some(way) = self.0.take() else { return response.map(Seen::unrecorded) };
+        let Some(mut way) = self.0.take() else { return response.map(Seen::unrecorded) };
         let first = clock.now().since(way.record.came);
         way.change(|progress| {
             progress.stage = Stage::Answering;
@@ -99,16 +108,16 @@ impl Trail {
             progress.asked = asked;
             progress.answered = response.headers().clone();
         });
-        let (switches, keep) = (response.status() == StatusCode::SWITCHING_PROTOCOLS, way.keep);
+        let (tunnel, keep) = (way.tunnel.take(), way.keep);
         let end = End { way: Some(way), clock };
-        response.map(|answer| match switches {
-            // What goes through the tunnel is no answer any more.
-            true => {
-                end.come(Stage::Done, Kept::default());
-                Seen::unrecorded(answer)
+        match tunnel {
+            // What goes through it is no answer any more.
+            Some(tunnel) => {
+                end.wait_for(tunnel);
+                response.map(Seen::unrecorded)
             }
-            false => Seen::recorded(answer, end, keep),
-        })
+            None => response.map(|answer| Seen::recorded(answer, end, keep)),
+        }
     }
 
     /// It gets no answer.
@@ -144,6 +153,24 @@ pub(super) struct End {
 }
 
 impl End {
+    /// It is over when the tunnel is.
+    fn wait_for(self, tunnel: oneshot::Receiver<Passed>) {
+        if let Some(way) = &self.way {
+            way.change(|progress| progress.stage = Stage::Open);
+        }
+        tokio::spawn(async move {
+            // A tunnel that never began tells nothing.
+            let passed = tunnel.await.unwrap_or_default();
+            if let Some(way) = &self.way {
+                way.change(|progress| {
+                    progress.close = passed.close;
+                    progress.tunnelled = Some(passed.up);
+                });
+            }
+            self.come(Stage::Done, Kept { bytes: passed.down, start: Vec::new() });
+        });
+    }
+
     /// It is over.
     pub(super) fn come(mut self, stage: Stage, body: Kept) {
         let Some(way) = self.way.take() else { return };
@@ -153,7 +180,10 @@ impl End {
             progress.stage = stage;
             progress.held.get_or_insert(took);
             progress.took = Some(took);
-            progress.asked_body = upload;
+            progress.asked_body = match progress.tunnelled {
+                Some(bytes) => Kept { bytes, start: Vec::new() },
+                None => upload,
+            };
             progress.answered_body = body;
         });
         way.records.complete(&way.record);

@@ -1,5 +1,7 @@
 //! Keys and the mouse: what they mean in each mode, and what of it is for others to do.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
 
 use super::{
@@ -9,26 +11,26 @@ use super::{
     overlay,
     picture::Spots,
     row::{Look, Prefix},
-    view::{Mode, View},
+    view::{Mode, Seat, View},
 };
 use crate::{
-    core::event::{Earlier, Event},
+    core::event::Earlier,
     model::{Place, Switch},
 };
 
 /// What the pane asks others to do.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Tell this to the core.
-    Tell(Event),
-    /// Start this service under its debugger, or without it again.
-    Debug(std::sync::Arc<str>, Switch),
+    /// Steer devloop.
+    Steer(Steer),
     /// Open this address in the browser.
     Browse(String),
     /// Open this place in the editor.
     Edit(Place),
     /// End devloop in order.
     Quit,
+    /// Leave this pane; devloop goes on.
+    Leave,
     /// What the terminal would do by itself on Ctrl-C.
     Interrupt,
     /// On Ctrl-\.
@@ -37,6 +39,25 @@ pub enum Ask {
     Suspend,
     /// The programs of the mouse get it back, or lose it: the terminal's own selection works only without.
     Mouse(Mouse),
+}
+
+/// What a person wants devloop to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Steer {
+    /// Run this step again, or all.
+    Rebuild(Option<Arc<str>>),
+    /// Start this service again.
+    Restart(Arc<str>),
+    /// Go back to an earlier program.
+    RollBack(Earlier),
+    /// Start this service under its debugger, or without it again.
+    Debug(Arc<str>, Switch),
+    /// Let saves start nothing for now.
+    Pause,
+    /// Let go of what was paused or pinned.
+    Resume,
+    /// End everything.
+    Stop,
 }
 
 /// Whether the pane gets to know what the mouse does.
@@ -57,10 +78,16 @@ impl View {
         if key.kind == KeyEventKind::Release {
             return None;
         }
+        // `Esc` and a quick letter behind it come as one, through tmux for instance.
+        if key.modifiers == KeyModifiers::ALT && matches!(key.code, KeyCode::Char(_)) {
+            let plain = |code| KeyEvent::new(code, KeyModifiers::NONE);
+            return self.key(plain(KeyCode::Esc)).or_else(|| self.key(plain(key.code)));
+        }
         if key.modifiers.contains(KeyModifiers::CONTROL)
             && let KeyCode::Char(letter) = key.code
         {
             match letter.to_ascii_lowercase() {
+                'c' | '\\' if self.seat == Seat::Attached => return Some(Ask::Leave),
                 'c' => return Some(Ask::Interrupt),
                 '\\' => return Some(Ask::Abort),
                 'z' => return Some(Ask::Suspend),
@@ -129,6 +156,7 @@ impl View {
             KeyCode::Char('t') => return self.run(self.log.times.other()),
             KeyCode::Char('a') => return self.run(Command::Show(None)),
             KeyCode::Char('e') => return self.run(Command::OpenEditor(0)),
+            KeyCode::Char('q') => return self.run(Command::leave_or_quit(self)),
             KeyCode::F(1) => return self.run(Command::Help),
             KeyCode::Char(letter) => return self.run(command_of(letter)?),
             _ => {}
@@ -230,16 +258,16 @@ impl View {
                     Some(step) => format!("rebuilds {step}"),
                     None => "rebuilds everything".to_owned(),
                 });
-                return Some(Ask::Tell(Event::Rebuild(step)));
+                return Some(Ask::Steer(Steer::Rebuild(step)));
             }
             Command::RollBack(earlier) => return self.roll_back(earlier),
-            Command::Pause => return Some(Ask::Tell(Event::Pause)),
-            Command::Resume => return Some(Ask::Tell(Event::Resume)),
+            Command::Pause => return Some(Ask::Steer(Steer::Pause)),
+            Command::Resume => return Some(Ask::Steer(Steer::Resume)),
             Command::Restart(service) => {
                 self.say(format!("restarts {service}"));
-                return Some(Ask::Tell(Event::Restart(service)));
+                return Some(Ask::Steer(Steer::Restart(service)));
             }
-            Command::Debug(service, switch) => return Some(Ask::Debug(service, switch)),
+            Command::Debug(service, switch) => return Some(Ask::Steer(Steer::Debug(service, switch))),
             Command::OpenBrowser => match self.url.clone() {
                 Some(url) => return Some(Ask::Browse(url)),
                 None => self.say("nothing listens: there is no service with a port"),
@@ -279,8 +307,8 @@ impl View {
             }
             Command::Palette => self.mode = Mode::Choosing { typed: String::new(), chosen: 0 },
             Command::Help => self.mode = Mode::Help { skipped: 0 },
-            Command::Quit if self.ending.is_some() => return Some(Ask::Interrupt),
-            Command::Quit => return Some(Ask::Quit),
+            Command::Leave => return Some(Ask::Leave),
+            Command::Quit => return Some(self.quit()),
         }
         None
     }
@@ -290,7 +318,19 @@ impl View {
             self.say("there is no earlier program to go back to");
             return None;
         }
-        Some(Ask::Tell(Event::RollBack(earlier)))
+        Some(Ask::Steer(Steer::RollBack(earlier)))
+    }
+
+    /// The second time at once.
+    fn quit(&mut self) -> Ask {
+        match (self.seat, &self.ending) {
+            (Seat::Attached, _) => {
+                self.say("stops devloop");
+                Ask::Steer(Steer::Stop)
+            }
+            (Seat::Own, Some(_)) => Ask::Interrupt,
+            (Seat::Own, None) => Ask::Quit,
+        }
     }
 
     fn leave_copying(&mut self) -> Option<Ask> {
@@ -420,7 +460,6 @@ fn command_of(letter: char) -> Option<Command> {
         'c' => Command::Copy,
         ':' => Command::Palette,
         '?' => Command::Help,
-        'q' => Command::Quit,
         _ => return None,
     })
 }

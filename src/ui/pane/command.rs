@@ -6,10 +6,13 @@ use super::{
     fuzzy::score,
     log::Least,
     logview::{Form, Times, Wrap},
-    view::View,
+    view::{Seat, View},
 };
 use crate::{
-    core::{event::Earlier, status::WatchingState},
+    core::{
+        event::Earlier,
+        status::{ServiceStatus, WatchingState},
+    },
     model::{Revision, Switch},
 };
 
@@ -50,6 +53,9 @@ pub(super) enum Command {
     Copy,
     Palette,
     Help,
+    /// Leave a pane that is attached.
+    Leave,
+    /// End devloop.
     Quit,
 }
 
@@ -60,7 +66,12 @@ impl Command {
         let mut all = vec![Command::Rebuild(None)];
         all.extend(status.steps.iter().map(|step| Command::Rebuild(Some(step.name.clone()))));
         all.push(Command::RollBack(Earlier::Back(1)));
-        let mut kept: Vec<Revision> = status.services.iter().flat_map(|service| &service.kept).copied().collect();
+        // What is live already is nothing to go back to.
+        let earlier = |service: &ServiceStatus| {
+            let live = service.live.as_ref().map(|live| live.revision);
+            service.kept.iter().copied().filter(move |revision| Some(*revision) != live).collect::<Vec<_>>()
+        };
+        let mut kept: Vec<Revision> = status.services.iter().flat_map(earlier).collect();
         kept.sort_unstable_by_key(|revision| std::cmp::Reverse(*revision));
         kept.dedup();
         all.extend(kept.into_iter().map(|revision| Command::RollBack(Earlier::Revision(revision))));
@@ -91,8 +102,11 @@ impl Command {
             Command::Clear,
             Command::Copy,
             Command::Help,
-            Command::Quit,
         ]);
+        if view.seat == Seat::Attached {
+            all.push(Command::Leave);
+        }
+        all.push(Command::Quit);
         all
     }
 
@@ -101,6 +115,14 @@ impl Command {
         let held = view.status.watching == WatchingState::Paused
             || view.status.services.iter().any(|service| service.pinned.is_some());
         if held { Command::Resume } else { Command::Pause }
+    }
+
+    /// What `q` does: who is attached goes alone.
+    pub(super) fn leave_or_quit(view: &View) -> Command {
+        match view.seat {
+            Seat::Own => Command::Quit,
+            Seat::Attached => Command::Leave,
+        }
     }
 
     /// Those that the typed words find, best first; all for no words.
@@ -147,12 +169,13 @@ impl Command {
             Command::Copy => "log: only the log, to copy from it".to_owned(),
             Command::Palette => "list everything that can be done".to_owned(),
             Command::Help => "help: what the keys do".to_owned(),
-            Command::Quit => "quit".to_owned(),
+            Command::Leave => "leave this pane; devloop goes on".to_owned(),
+            Command::Quit => "quit: end devloop and everything it started".to_owned(),
         }
     }
 
     /// The key that does it.
-    pub(super) fn key(&self) -> &'static str {
+    pub(super) fn key(&self, seat: Seat) -> &'static str {
         match self {
             Command::Rebuild(None) => "r",
             Command::Rebuild(Some(_)) | Command::RollBack(Earlier::Revision(_)) => "",
@@ -180,7 +203,8 @@ impl Command {
             Command::Copy => "c",
             Command::Palette => ":",
             Command::Help => "?",
-            Command::Quit => "q",
+            Command::Quit if seat == Seat::Attached => "",
+            Command::Quit | Command::Leave => "q",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is going on, in one line: what is waited for, why, and how far it is.
 
-use super::view::View;
+use super::view::{Seat, View};
 use crate::{
     core::status::{ServiceStatus, StepState, StepStatus, WatchingState},
     model::Time,
@@ -50,7 +50,8 @@ pub(super) fn doing(view: &View) -> Doing {
     let status = &view.status;
     let still = |tone, text| Doing { tone, text, share: None, pace: Pace::Still };
     if let Some(why) = &view.ending {
-        return still(Tone::Attention, format!("ending ({why}): waits for programs to end; q ends them at once"));
+        let key = if view.seat == Seat::Own { "; q ends them at once" } else { "" };
+        return still(Tone::Attention, format!("ending ({why}): waits for programs to end{key}"));
     }
     let mut running = status.steps.iter().filter(|step| step.state == StepState::Running);
     if let Some(step) = running.next() {
@@ -72,7 +73,9 @@ pub(super) fn doing(view: &View) -> Doing {
     if !status.settling.is_empty() {
         return still(Tone::Attention, format!("waits until a save is over: {}", status.settling.join(", ")));
     }
-    if let Some(step) = status.steps.iter().find(|step| step.state == StepState::Waiting) {
+    // Behind a step that has failed nothing is going to run.
+    let is_over = state(view).0 == Tone::Bad;
+    if let Some(step) = status.steps.iter().find(|step| step.state == StepState::Waiting && !is_over) {
         let why = step.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         return still(Tone::Attention, format!("{} is to run{why}", step.name));
     }

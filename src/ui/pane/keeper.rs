@@ -12,7 +12,7 @@ use nix::{
     unistd::setsid,
 };
 
-use super::screen::LEAVE;
+use super::{Window, screen::LEAVE};
 
 /// The hidden first argument.
 const MARK: &str = "--keep-terminal";
@@ -29,10 +29,10 @@ impl Keeper {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(super) fn start() -> io::Result<Keeper> {
+    pub(super) fn start(window: Window) -> io::Result<Keeper> {
         let own = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
         let mut command = Command::new(own);
-        command.arg(MARK).stdin(Stdio::piped()).stdout(Stdio::inherit()).stderr(Stdio::piped());
+        command.arg(MARK).arg(window.word()).stdin(Stdio::piped()).stdout(Stdio::inherit()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         if let Some(word) = &mut child.stderr {
             word.read_exact(&mut [0; DONE.len()])?;
@@ -66,7 +66,8 @@ fn keep() -> io::Result<()> {
     _ = setsid();
     io::stderr().write_all(DONE)?;
     if io::stdin().read_exact(&mut [0; DONE.len()]).is_err() {
-        terminal.write_all(LEAVE.as_bytes())?;
+        let window = Window::from_word(&std::env::args().nth(2).unwrap_or_default());
+        terminal.write_all((LEAVE.to_owned() + &window.leave()).as_bytes())?;
         terminal.flush()?;
         tcsetattr(&terminal, SetArg::TCSANOW, &modes)?;
     }

@@ -10,7 +10,7 @@ use super::{
     parts::fit,
     picture::Spots,
     theme::Sign,
-    view::{Mode, View},
+    view::{Mode, Seat, View},
 };
 
 /// Keys and what they do; docs/pane.md has the same table.
@@ -46,12 +46,20 @@ pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer, spots: &mut Spo
     }
 }
 
+/// What the keys do in this pane.
+fn keys(seat: Seat) -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().map(move |(keys, does)| match (seat, *keys) {
+        (Seat::Attached, "q") => ("q", "leave this pane; devloop goes on"),
+        (Seat::Attached, "Ctrl-C, Ctrl-Z") => ("Ctrl-C, Ctrl-Z", "leave, stand still: only this pane"),
+        _ => (*keys, *does),
+    })
+}
+
 fn help(view: &View, area: Rect, buffer: &mut Buffer, skipped: usize) {
     let widest = KEYS.iter().map(|(keys, _)| keys.len()).max().unwrap_or_default();
-    let lines: Vec<Line<'static>> = KEYS
-        .iter()
+    let lines: Vec<Line<'static>> = keys(view.seat)
         .map(|(keys, does)| {
-            Line::from(vec![Span::styled(format!("{keys:widest$}  "), view.theme.strong()), Span::raw(*does)])
+            Line::from(vec![Span::styled(format!("{keys:widest$}  "), view.theme.strong()), Span::raw(does)])
         })
         .collect();
     let width = lines.iter().map(Line::width).max().unwrap_or_default();
@@ -76,7 +84,7 @@ fn palette(view: &View, area: Rect, buffer: &mut Buffer, spots: &mut Spots, type
     let skipped = (chosen + 1).saturating_sub(height);
     for (nth, (row, command)) in rows.zip(found.iter().skip(skipped)).enumerate() {
         let words = command.words();
-        let key = command.key();
+        let key = command.key(view.seat);
         let gap = usize::from(row.width).saturating_sub(Span::raw(&words).width() + key.len());
         let line =
             Line::from(vec![Span::raw(words), Span::raw(" ".repeat(gap.max(1))), Span::styled(key, view.theme.dim())]);

@@ -9,10 +9,10 @@ use ratatui::{
 
 use super::{
     doing::{spent, time},
-    log::Least,
+    log::{Least, Record},
     logview::{Form, Wrap},
     theme::{Sign, Theme},
-    view::{Mode, View},
+    view::{Mode, Seat, View},
 };
 use crate::{
     core::status::{GateState, ServiceStatus, StepState, StepStatus},
@@ -199,7 +199,10 @@ fn about(view: &View, report: &Report, room: usize) -> Vec<Line<'static>> {
     if report.places.is_empty() {
         let words: Vec<&String> = report.output.iter().filter(|line| !line.trim().is_empty()).collect();
         let skipped = words.len().saturating_sub(room);
-        return words[skipped..].iter().map(|line| Line::from(format!("  {}", line.replace('\t', "    ")))).collect();
+        let readable =
+            |line: &str| Record::read(line).map_or_else(|| line.to_owned(), |record| record.text().replace('\n', " "));
+        let shown = |line: &&String| Line::from(format!("  {}", readable(line).replace('\t', "    ")));
+        return words[skipped..].iter().map(shown).collect();
     }
     let mut lines: Vec<Line<'static>> =
         report.places.iter().take(room).map(|known| Line::from(format!("  {}", place(known)))).collect();
@@ -282,11 +285,12 @@ pub(super) fn foot(view: &View, width: u16) -> (Line<'static>, Option<u16>) {
 /// The keys that matter now, the most useful ones first.
 fn keys(view: &View) -> Vec<(&'static str, &'static str)> {
     let mut keys = Vec::new();
-    if view.ending.is_some() {
-        return vec![("q", "end at once")];
+    match (view.seat, &view.ending) {
+        (Seat::Own, Some(_)) => return vec![("q", "end at once")],
+        (Seat::Attached, Some(_)) => return vec![("q", "leave")],
+        (Seat::Own, None) => keys.extend([("?", "help"), ("q", "quit")]),
+        (Seat::Attached, None) => keys.extend([("?", "help"), ("q", "leave")]),
     }
-    keys.push(("?", "help"));
-    keys.push(("q", "quit"));
     if !view.places().is_empty() {
         keys.push(("e", "edit"));
     }

@@ -50,7 +50,7 @@ impl Look<'_> {
         let mut cells = cells(self.body(entry));
         self.mark(&mut cells);
         let mut rows = Vec::new();
-        for (nth, row) in self.cut(cells, room).into_iter().enumerate() {
+        for (nth, row) in lines(cells).into_iter().flat_map(|line| self.cut(line, room)).enumerate() {
             let mut spans = match nth {
                 0 => prefix.clone(),
                 _ => vec![Span::raw(" ".repeat(indent))],
@@ -114,11 +114,14 @@ impl Look<'_> {
             spans.push(Span::styled(level.short(), self.theme.tone(tone)));
             spans.push(Span::raw(" "));
         }
-        spans.push(Span::raw(record.message));
+        let (first, rest) = record.message_parts();
+        let (first, rest) = (first.to_owned(), rest.to_owned());
+        spans.push(Span::raw(first));
         for (name, value) in record.fields {
             spans.push(Span::styled(format!("  {name}="), self.theme.dim()));
             spans.push(Span::raw(value));
         }
+        spans.push(Span::raw(rest));
         spans
     }
 
@@ -196,20 +199,37 @@ fn cells(spans: Vec<Span<'static>>) -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut at = 0;
     for span in spans {
-        for (nth, part) in span.content.split('\t').enumerate() {
-            if nth > 0 {
-                let blanks = TAB - at % TAB;
-                at += blanks;
-                cells.push(Cell { text: " ".repeat(blanks), style: span.style, width: blanks });
-            }
-            for grapheme in Span::styled(part, span.style).styled_graphemes(Style::new()) {
+        for part in span.content.split_inclusive(['\t', '\n']) {
+            let words = part.trim_end_matches(['\t', '\n']);
+            for grapheme in Span::styled(words, span.style).styled_graphemes(Style::new()) {
                 let width = Span::raw(grapheme.symbol).width();
                 at += width;
                 cells.push(Cell { text: grapheme.symbol.to_owned(), style: grapheme.style, width });
             }
+            if part.ends_with('\t') {
+                let blanks = TAB - at % TAB;
+                at += blanks;
+                cells.push(Cell { text: " ".repeat(blanks), style: span.style, width: blanks });
+            }
+            if part.ends_with('\n') {
+                at = 0;
+                cells.push(Cell { text: "\n".to_owned(), style: span.style, width: 0 });
+            }
         }
     }
     cells
+}
+
+/// What a message of several lines consists of; at least one.
+fn lines(cells: Vec<Cell>) -> Vec<Vec<Cell>> {
+    let mut lines = vec![Vec::new()];
+    for cell in cells {
+        match lines.last_mut() {
+            Some(line) if cell.text != "\n" => line.push(cell),
+            _ => lines.push(Vec::new()),
+        }
+    }
+    lines
 }
 
 fn wrapped(cells: Vec<Cell>, room: usize) -> Vec<Vec<Cell>> {

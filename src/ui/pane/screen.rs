@@ -4,10 +4,7 @@
 use std::{
     io::{self, BufWriter, Stdout, Write},
     panic,
-    sync::{
-        Once,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
 use crossterm::{
@@ -21,8 +18,8 @@ use crossterm::{
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
-use super::{Mouse, Spots, Theme, View, draw, keeper::Keeper};
-use crate::error::Colour;
+use super::{Mouse, Spots, Theme, View, Window, draw, keeper::Keeper, window::Told};
+use crate::{error::Colour, plan::WindowSigns};
 
 /// Buttons and the wheel, but no mere movements: those would wake devloop for nothing.
 const MOUSE_ON: &str = "\u{1b}[?1000h\u{1b}[?1006h";
@@ -31,20 +28,30 @@ const MOUSE_OFF: &str = "\u{1b}[?1006l\u{1b}[?1000l";
 /// Everything that was asked of the terminal is taken back: the other screen last, so that nothing is left on this one.
 pub(super) const LEAVE: &str = "\u{1b}[?2026l\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[?1049l\u{1b}[?25h";
 
-/// Whether the terminal is not as we found it.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// While the terminal is not as we found it: what it shows around the pane.
+static TAKEN: Mutex<Option<Window>> = Mutex::new(None);
 static HOOK: Once = Once::new();
 
 /// What this terminal can show, if it can show a pane at all: `TERM` has to name one that can do more than print.
 pub fn theme(colour: Colour) -> Option<Theme> {
-    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let term = variable("TERM").unwrap_or_default();
     (!term.is_empty() && term != "dumb").then(|| Theme::of(colour, variable))
+}
+
+/// What this terminal is to show around a pane.
+pub fn window(wish: WindowSigns) -> Window {
+    Window::of(wish, variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The terminal, taken: raw, another screen. Given back when this is dropped.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    window: Window,
+    told: Told,
     /// Gives the terminal back should devloop be killed. Without one, nobody does.
     _keeper: Option<Keeper>,
 }
@@ -54,7 +61,7 @@ impl Screen {
     ///
     /// # Errors
     /// If it is none, or is gone.
-    pub fn take(theme: Theme, mouse: Mouse) -> io::Result<Screen> {
+    pub fn take(theme: Theme, mouse: Mouse, window: Window) -> io::Result<Screen> {
         HOOK.call_once(|| {
             let usual = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
@@ -65,20 +72,27 @@ impl Screen {
         });
         // The library would obey NO_COLOR a second time, after the command line has decided.
         crossterm::style::force_color_output(theme.colour == Colour::Always);
-        let keeper = Keeper::start().ok();
+        let keeper = Keeper::start(window).ok();
         enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
+        *taken() = Some(window);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
-        let begun =
-            execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, Print(on_or_off(mouse)));
+        let begun = execute!(
+            out,
+            EnterAlternateScreen,
+            Clear(ClearType::All),
+            EnableBracketedPaste,
+            Print(on_or_off(mouse)),
+            Print(window.enter())
+        );
         let terminal = begun.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
         // The library's `clear` would ask the terminal where its cursor is, and wait for an answer.
-        Ok(Screen { terminal: terminal.inspect_err(|_| give_back())?, _keeper: keeper })
+        let terminal = terminal.inspect_err(|_| give_back())?;
+        Ok(Screen { terminal, window, told: Told::default(), _keeper: keeper })
     }
 
     /// Whether a panic somewhere has given the terminal back already.
     pub fn was_lost(&self) -> bool {
-        !TAKEN.load(Ordering::SeqCst)
+        taken().is_none()
     }
 
     /// Draws what has changed.
@@ -94,9 +108,18 @@ impl Screen {
                 frame.set_cursor_position(cursor);
             }
         })?;
-        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
+        let around = self.window.news(view, &mut self.told);
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate, Print(around))?;
         view.drawn(&spots);
         Ok(spots)
+    }
+
+    /// Rings the bell.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn ring(&mut self) -> io::Result<()> {
+        execute!(self.terminal.backend_mut(), Print('\u{7}'))
     }
 
     /// Takes the mouse, or lets the terminal have it.
@@ -121,12 +144,19 @@ fn on_or_off(mouse: Mouse) -> &'static str {
     }
 }
 
+fn taken() -> MutexGuard<'static, Option<Window>> {
+    // It holds a whole value, whoever panicked.
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Makes the terminal what it was, once.
 fn give_back() {
-    if TAKEN.swap(false, Ordering::SeqCst) {
+    let window = taken().take();
+    if let Some(window) = window {
         let mut out = io::stdout();
         // Whoever is gone needs nothing back.
-        _ = out.write_all(LEAVE.as_bytes()).and_then(|()| out.flush());
+        let all = LEAVE.to_owned() + &window.leave();
+        _ = out.write_all(all.as_bytes()).and_then(|()| out.flush());
         _ = disable_raw_mode();
     }
 }

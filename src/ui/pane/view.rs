@@ -14,19 +14,20 @@ use crate::{
     model::{Line, Place, Report, Time},
     ui::{
         Stamp,
-        wording::{Tone, say, times_shown},
+        wording::{Tone, place, say, times_shown},
     },
 };
 
 /// Everything that is seen.
 pub struct View {
     pub(super) theme: Theme,
+    pub(super) seat: Seat,
     pub(super) now: Time,
     pub(super) status: Arc<Status>,
     pub(super) load: Vec<Load>,
     /// Where the proxy listens.
     pub(super) url: Option<String>,
-    /// How the last service became live.
+    /// How the last service became live, or why it stays.
     pub(super) last_live: Option<String>,
     /// Why devloop is ending.
     pub(super) ending: Option<String>,
@@ -54,6 +55,16 @@ pub(super) enum Mode {
     Copying,
 }
 
+/// Whose pane it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seat {
+    /// Of the devloop that it shows: it ends with it.
+    #[default]
+    Own,
+    /// Of a process beside it, which comes and goes.
+    Attached,
+}
+
 /// How busy a service's gate is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Load {
@@ -73,6 +84,7 @@ impl View {
     pub fn new(theme: Theme, status: Arc<Status>) -> View {
         let mut view = View {
             theme,
+            seat: Seat::Own,
             now: Time::ZERO,
             status: status.clone(),
             load: Vec::new(),
@@ -87,6 +99,13 @@ impl View {
         };
         view.status(status);
         view
+    }
+
+    /// The same for somebody who came to a running devloop that answers there.
+    pub fn attached(mut self, url: Option<String>) -> View {
+        self.seat = Seat::Attached;
+        self.url = url;
+        self
     }
 
     /// The time now.
@@ -130,14 +149,18 @@ impl View {
             Fact::Live { service, revision, times, .. } => {
                 self.last_live = Some(format!("{service} live: revision {revision}, {}", times_shown(times)));
             }
+            Fact::Kept { service, revision, why } => {
+                self.last_live = Some(format!("{service} stays for revision {revision}: {why}"));
+            }
             _ => {}
         }
         let said = say(fact);
         self.own(at, said.tone, &said.title);
         // The last words of a program are in the log already, in its own name.
         let has_own_words = matches!(fact, Fact::StepFailed { .. } | Fact::StartFailed { .. } | Fact::Crashed { .. });
+        let repeats = |detail: &str| (has_own_words && is_output(detail)) || is_in_output(fact, detail);
         let details = said.details.iter().flat_map(|detail| detail.lines());
-        for detail in details.filter(|detail| !(has_own_words && is_output(detail))) {
+        for detail in details.filter(|detail| !repeats(detail)) {
             self.own(at, said.tone, &format!("  {detail}"));
         }
     }
@@ -155,6 +178,15 @@ impl View {
     /// A program wrote the beginning of a line, and stopped.
     pub fn partial(&mut self, at: Stamp, line: Line) {
         self.store.partial(at, line);
+    }
+
+    /// Lines came too fast to be sent here.
+    pub fn missed(&mut self, at: Stamp, lines: u64) {
+        self.own(
+            at,
+            Tone::Attention,
+            &format!("{lines} lines are not shown here: they came faster than they can be read"),
+        );
     }
 
     /// Lines of a program came too fast to be shown.
@@ -194,6 +226,22 @@ impl View {
 /// Whether a line below a fact repeats what a program has written.
 fn is_output(detail: &str) -> bool {
     detail.starts_with("  ") || detail == "output:" || detail.starts_with("output, ")
+}
+
+/// Whether a line below a fact is a place that the output names as plainly.
+fn is_in_output(fact: &Fact, detail: &str) -> bool {
+    let (Fact::StepFailed { report, .. }
+    | Fact::StartFailed { report, .. }
+    | Fact::Crashed { report, .. }
+    | Fact::PlanInvalid { report }) = fact
+    else {
+        return false;
+    };
+    let is_named = |known: &Place| {
+        let named = format!("{}:{}", known.file, known.line);
+        report.output.iter().any(|line| line.contains(&named) && line.contains(&known.message))
+    };
+    report.places.iter().any(|known| place(known) == detail && is_named(known))
 }
 
 /// Whether something is worth a new picture.

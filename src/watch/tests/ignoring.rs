@@ -268,6 +268,23 @@ async fn what_a_tool_chain_learned_is_watched_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn what_a_tool_chain_named_and_never_was_there_is_not_touched_by_another_plan() {
+    let mut world = World::new();
+    world.step("build").inputs = Inputs::Tool(plan::Tool::Go);
+    world.write("main.go", "x");
+    world.watch();
+    world.baseline().await;
+    let files = ["main.go", "go.work", "vendor/modules.txt"].map(path).into_iter().collect();
+    let learned = plan::Learned { files, globs: globs(&["*.go"]) };
+    world.watcher().learned(Arc::from("build"), Arc::new(learned));
+    assert!(world.fence().await.touches.is_empty());
+    world.watcher().replan(&world.plan);
+    assert_eq!(world.touched().await, [""; 0]);
+    world.write("go.work", "x");
+    assert_eq!(world.touched().await, ["go.work"]);
+}
+
+#[tokio::test]
 async fn a_linked_folder_is_watched_only_if_a_name_leads_through_it() {
     let mut world = World::new();
     world.step("build").inputs = Inputs::Globs(globs(&["shared/**", "**/*.go"]));

@@ -65,6 +65,7 @@ impl World {
                 waiting: None,
                 console: false,
                 tls: false,
+                client_certs: None,
                 record: 0,
                 record_bodies: false,
                 server_timing: false,
@@ -135,6 +136,7 @@ impl World {
             uses: Vec::new(),
             port: Port::Auto,
             protocol: Protocol::Http,
+            tls: None,
             swap: Swap::Auto,
             health: Health {
                 path: None,

@@ -15,8 +15,10 @@ pub(in super::super) struct Entry {
     pub(in super::super) source: Source,
     /// As it was written, escape sequences and all.
     pub(in super::super) text: Box<str>,
-    /// Found out when somebody asks: a flood is never asked about.
-    level: OnceCell<Level>,
+    /// What it says about itself. Found out when somebody asks: a flood is never asked about.
+    own: OnceCell<Option<Level>>,
+    /// That of the line which it continues, if it does.
+    inherited: Option<Level>,
 }
 
 /// Who said it.
@@ -30,19 +32,32 @@ pub(in super::super) enum Source {
 
 impl Entry {
     pub(in super::super) fn new(at: Stamp, source: Source, text: impl Into<Box<str>>) -> Entry {
-        Entry { at, source, text: text.into(), level: OnceCell::new() }
+        Entry { at, source, text: text.into(), own: OnceCell::new(), inherited: None }
     }
 
-    /// How serious it is; what does not say counts as information.
+    /// The same, as a further line of what a line of this level began.
+    pub(super) fn continuing(mut self, level: Level) -> Entry {
+        self.inherited = Some(level);
+        self
+    }
+
+    /// How serious it is: as it says itself, else as the line is that it continues, else information.
     pub(in super::super) fn level(&self) -> Level {
-        *self.level.get_or_init(|| match self.source {
-            Source::Own(Tone::Bad) => Level::Error,
-            Source::Own(Tone::Attention) => Level::Warning,
-            Source::Own(Tone::Neutral | Tone::Good) => Level::Info,
+        self.own_level().or(self.inherited).unwrap_or(Level::Info)
+    }
+
+    fn own_level(&self) -> Option<Level> {
+        *self.own.get_or_init(|| match self.source {
+            Source::Own(Tone::Bad) => Some(Level::Error),
+            Source::Own(Tone::Attention) => Some(Level::Warning),
+            Source::Own(Tone::Neutral | Tone::Good) => Some(Level::Info),
             Source::Program(_) => {
                 let plain = self.plain();
-                let structured = Record::read(&plain).and_then(|record| record.level);
-                structured.or_else(|| Level::of(&plain)).unwrap_or(Level::Info)
+                match Record::read(&plain) {
+                    // Some say that a handler has panicked for information only.
+                    Some(record) => record.level.max(Level::of_phrase(&record.message)),
+                    None => Level::of(&plain),
+                }
             }
         })
     }
@@ -50,7 +65,7 @@ impl Entry {
     /// Whether it tells of an error; what belongs to a fact of devloop's is set in, and is no error of its own.
     pub(in super::super) fn begins_error(&self) -> bool {
         let belongs = matches!(self.source, Source::Own(_)) && self.text.starts_with("  ");
-        self.level() == Level::Error && !belongs
+        self.own_level() == Some(Level::Error) && !belongs
     }
 
     /// Its text without escape sequences.

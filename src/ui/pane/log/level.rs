@@ -38,6 +38,11 @@ impl Level {
         }
     }
 
+    /// Out of what some programs say instead of a level.
+    pub(super) fn of_phrase(text: &str) -> Option<Level> {
+        by_phrase(text)
+    }
+
     /// Out of a line of text without escape sequences; none if it does not say.
     pub(super) fn of(text: &str) -> Option<Level> {
         let mut end = text.len().min(LOOKED_AT);
@@ -58,7 +63,9 @@ fn by_key(text: &str) -> Option<Level> {
 
 /// What some programs say instead of a level.
 fn by_phrase(text: &str) -> Option<Level> {
-    const PHRASES: [(&str, Level); 7] = [
+    const PHRASES: [(&str, Level); 8] = [
+        // Go's net/http, about a handler.
+        ("http: panic serving", Level::Error),
         ("panicked at", Level::Error),
         ("Traceback (most recent call last)", Level::Error),
         ("DATA RACE", Level::Error),

@@ -7,6 +7,7 @@ mod level;
 mod search;
 mod store;
 mod structured;
+mod trace;
 
 pub(super) use self::{
     entry::{Entry, Source},

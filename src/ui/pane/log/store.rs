@@ -5,8 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use super::{
     entry::{Entry, Source},
     filter::Filter,
+    trace::goes_on,
 };
 use crate::{
+    escapes::strip_escapes,
     model::{Line, RunId, Stream},
     ui::Stamp,
 };
@@ -15,6 +17,8 @@ use crate::{
 const LINES: usize = 50_000;
 /// And so many bytes.
 const BYTES: usize = 32 << 20;
+/// Of so many streams it is known what their last line was; then those that nothing is kept of are forgotten.
+const STREAMS: usize = 256;
 
 /// Lines by their number, which only grows.
 #[derive(Debug, Default)]
@@ -23,6 +27,8 @@ pub(in super::super) struct Store {
     bytes: usize,
     /// The number of the first line that is kept.
     first: u64,
+    /// Of each run and stream, the line that began what its next lines may go on with.
+    heads: HashMap<(RunId, Stream), u64>,
     /// Lines that stood still without an end: the next word of the same stream takes their place.
     partial: HashMap<(RunId, Stream), u64>,
 }
@@ -55,7 +61,15 @@ impl Store {
     }
 
     fn place(&mut self, number: Option<u64>, at: Stamp, line: Line) -> u64 {
+        let key = (line.run, line.stream);
         let entry = Entry::new(at, Source::Program(line.source), line.text);
+        let entry = match self.head(key, &entry.text).map(Entry::level) {
+            Some(level) => entry.continuing(level),
+            None => {
+                self.begins(key, number.unwrap_or_else(|| self.end()));
+                entry
+            }
+        };
         if let Some(number) = number
             && let Some(index) = self.index(number)
         {
@@ -68,11 +82,30 @@ impl Store {
         self.end() - 1
     }
 
+    /// The line that this text of a stream goes on with, if it goes on with one that is kept.
+    fn head(&self, key: (RunId, Stream), text: &str) -> Option<&Entry> {
+        let number = *self.heads.get(&key)?;
+        let goes_on = if text.contains('\u{1b}') { goes_on(&strip_escapes(text)) } else { goes_on(text) };
+        if !goes_on {
+            return None;
+        }
+        self.entries.get(self.index(number)?)
+    }
+
+    fn begins(&mut self, key: (RunId, Stream), number: u64) {
+        if self.heads.len() >= STREAMS {
+            let first = self.first;
+            self.heads.retain(|_, head| *head >= first);
+        }
+        self.heads.insert(key, number);
+    }
+
     /// Forgets every line.
     pub(in super::super) fn clear(&mut self) {
         self.first = self.end();
         self.entries.clear();
         self.partial.clear();
+        self.heads.clear();
         self.bytes = 0;
     }
 
@@ -119,6 +152,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::pane::log::Level;
 
     fn line(run: u64, text: &str) -> Line {
         Line { source: "api".into(), run: RunId(run), stream: Stream::Out, text: text.to_owned() }
@@ -150,6 +184,30 @@ mod tests {
         assert_eq!(store.end(), 1_000);
         store.clear();
         assert_eq!((store.bytes, store.first(), store.end()), (0, 1_000, 1_000));
+    }
+
+    #[test]
+    fn further_lines_of_a_trace_are_as_serious_as_its_first_one_each_in_its_own_stream() {
+        let mut store = Store::default();
+        for (run, text) in [
+            (1, "listening"),
+            (1, "panic: oh no"),
+            (2, "build: hello"),
+            (1, ""),
+            (1, "goroutine 1 [running]:"),
+            (2, "  set in"),
+            (1, "main.main()"),
+            (1, "\t/home/me/main.go:3 +0x1d"),
+            (1, "listening again"),
+            (1, "  on port 3"),
+        ] {
+            store.line(Stamp::default(), line(run, text));
+        }
+        let levels: Vec<Level> = store.from(0, &Filter::default()).map(|(_, entry)| entry.level()).collect();
+        let (info, error) = (Level::Info, Level::Error);
+        assert_eq!(levels, [info, error, info, error, error, info, error, error, info, info]);
+        let begin = store.from(0, &Filter::default()).filter(|(_, entry)| entry.begins_error()).count();
+        assert_eq!(begin, 1, "a trace is one error");
     }
 
     #[test]

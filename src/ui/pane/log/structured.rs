@@ -38,6 +38,19 @@ impl Record {
         is_log.then_some(record)
     }
 
+    /// As one text: `ERR cannot connect  host=db`. A message of several lines keeps its fields behind the first one.
+    pub(in super::super) fn text(&self) -> String {
+        let level = self.level.map(|level| format!("{} ", level.short())).unwrap_or_default();
+        let (first, rest) = self.message_parts();
+        let fields: String = self.fields.iter().map(|(name, value)| format!("  {name}={value}")).collect();
+        format!("{level}{first}{fields}{rest}")
+    }
+
+    /// The first line of the message, and the rest with the line end before it.
+    pub(in super::super) fn message_parts(&self) -> (&str, &str) {
+        self.message.split_at(self.message.find('\n').unwrap_or(self.message.len()))
+    }
+
     fn take(&mut self, fields: Vec<(String, Value)>, is_log: &mut bool) {
         for (name, value) in fields {
             match (name.as_str(), value) {
@@ -46,7 +59,7 @@ impl Record {
                     *is_log |= self.level.is_some();
                 }
                 (known, Value::String(text)) if self.message.is_empty() && MESSAGES.contains(&known) => {
-                    self.message = one_line(&text);
+                    self.message = text.trim_end().replace('\r', "");
                     *is_log = true;
                 }
                 (known, _) if LEFT_OUT.contains(&known) => {}
@@ -63,10 +76,6 @@ fn shown(value: &Value) -> String {
         Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '\n', '=']) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.trim_end().replace(['\n', '\r'], " ")
 }
 
 /// A JSON object that keeps its order.

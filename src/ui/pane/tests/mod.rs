@@ -11,10 +11,10 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use super::{Ask, Load, Pace, Signs, Spots, Theme, View, draw};
+use super::{Ask, Load, Pace, Seat, Signs, Spots, Steer, Theme, View, draw};
 use crate::{
     core::{
-        event::{Earlier, Event},
+        event::Earlier,
         fact::{Fact, Times},
         status::{GateState, InstanceStatus, ServiceStatus, Status, StepState, StepStatus, WatchingState},
     },
@@ -22,6 +22,8 @@ use crate::{
     model::{Line, Place, Report, Revision, RunId, Stream, Time},
     ui::Stamp,
 };
+
+mod keys;
 
 fn at(millis: u64) -> Stamp {
     Stamp { at: Time::from_start(Duration::from_millis(millis)), unix: Duration::ZERO }
@@ -104,8 +106,14 @@ fn view_of(status: Status, theme: Theme) -> View {
     let mut view = View::new(theme, Arc::new(status));
     let url = "http://localhost:3000".to_owned();
     view.fact(at(60), &Fact::Listening { url, addresses: Vec::new() });
-    let times =
-        Times { settle_ms: Some(12.0), steps: vec![("build".into(), 1_380.0)], total_ms: 1_500.0, ..Times::default() };
+    let times = Times {
+        settle_ms: Some(12.0),
+        steps: vec![("build".into(), 1_380.0)],
+        start_ms: 31.0,
+        ready_ms: 76.0,
+        swap_ms: 1.0,
+        total_ms: 1_500.0,
+    };
     view.fact(
         at(1_500),
         &Fact::Live { revision: Revision(4), run: RunId(3), service: "api".into(), times, warning: None, stale: None },
@@ -161,11 +169,33 @@ const STATES: &[(&str, Change)] = &[
         status.steps[1].report = Some(Arc::new(report()));
         status.services[0].stale = Some("step `build` failed: exit code 1".into());
     }),
+    ("logs-json", |status| {
+        status.services[0].stale = Some("service `api` ended before it was ready: exit code 3".into());
+        let output = vec![r#"{"time":"t","level":"ERROR","msg":"no config","file":"shop.yaml"}"#.to_owned()];
+        let report = Report { output, ..Report::new("service `api` ended before it was ready: exit code 3") };
+        status.services[0].report = Some(Arc::new(report));
+    }),
     ("crashed", |status| {
         status.services[0].live = None;
         status.services[0].gate = GateState::Failed;
         let output = vec!["panic: boom".to_owned(), "goroutine 1 [running]:".to_owned()];
         let report = Report { output, ..Report::new("service `api` crashed: exit code 2") };
+        status.services[0].report = Some(Arc::new(report));
+    }),
+    ("stopping", |status| {
+        status.at_rest = false;
+        status.revision = Revision(6);
+        status.steps[0].state = StepState::Stopping;
+        status.steps[1].state = StepState::Waiting;
+        status.steps[1].why = Some("cmd/api/main.go changed".to_owned());
+        status.services[0].gate = GateState::Awaiting;
+        status.services[0].waiting_for = Some("stopping `wire`".into());
+    }),
+    ("start-failed", |status| {
+        status.revision = Revision(5);
+        let title = "`/healthz` answers 404 while `GET /` answers 200: is `health` wrong?";
+        let report = Report::new(title).hint("dev.toml says `health = \"/healthz\"` for service `api`");
+        status.services[0].stale = Some(title.into());
         status.services[0].report = Some(Arc::new(report));
     }),
     ("settling", |status| {
@@ -262,6 +292,60 @@ fn every_state_looks_as_it_did() {
     }
 }
 
+type Deed = fn(&mut View);
+
+/// What a person may have done with the picture.
+const DEEDS: &[(&str, Deed)] = &[
+    ("attached", |view| {
+        view.seat = Seat::Attached;
+        view.missed(at(2_100), 812);
+    }),
+    ("searching", |view| {
+        press(view, '/');
+        type_in(view, "port");
+    }),
+    ("filtered", |view| {
+        press(view, 'l');
+        press(view, 'l');
+        press(view, 's');
+        press(view, 's');
+        view.said = None;
+    }),
+    ("scrolled", |view| {
+        for nth in 0..100 {
+            let text = format!("line {nth}");
+            view.line(at(3_000), Line { source: "api".into(), run: RunId(3), stream: Stream::Out, text });
+        }
+        _ = text(view, 80, 24);
+        press_code(view, KeyCode::PageUp);
+        press_code(view, KeyCode::PageUp);
+    }),
+    ("copying", |view| {
+        press(view, 'c');
+    }),
+    ("helping", |view| {
+        press(view, '?');
+    }),
+    ("choosing", |view| {
+        press(view, ':');
+        type_in(view, "re");
+    }),
+];
+
+#[test]
+fn whatever_is_done_with_it_it_looks_as_it_did() {
+    for (name, does) in DEEDS {
+        let mut all = String::new();
+        for (width, height) in [(40, 10), (80, 24), (120, 40)] {
+            let mut view = view("live");
+            _ = text(&mut view, width, height);
+            does(&mut view);
+            _ = writeln!(all, "== {width}x{height}\n{}", text(&mut view, width, height));
+        }
+        snapshot(name, &all);
+    }
+}
+
 #[test]
 fn a_very_large_terminal_is_filled() {
     let picture = text(&mut view("many"), 300, 100);
@@ -287,6 +371,19 @@ fn held_requests_are_counted() {
     let mut view = view("building");
     view.load(vec![Load { service: "api".to_owned(), held: 3, per_second: 0 }]);
     assert!(text(&mut view, 80, 24).contains("live  3 held"));
+}
+
+#[test]
+fn the_pictures_of_the_readme_are_what_is_drawn() {
+    let readme = include_str!("../../../../README.md");
+    let mut building = view("building");
+    building.load(vec![Load { service: "api".to_owned(), held: 3, per_second: 0 }]);
+    for (mut view, lines) in [(view("live"), 4), (building, 4), (view("failed"), 7)] {
+        let picture = text(&mut view, 80, 24);
+        let top: Vec<&str> = picture.lines().take(lines).collect();
+        let top = top.join("\n");
+        assert!(readme.contains(&top), "README.md does not show\n{top}");
+    }
 }
 
 #[test]
@@ -323,7 +420,7 @@ fn where_there_is_little_room_the_help_can_be_moved() {
 
 #[test]
 fn every_key_of_the_help_is_in_the_documentation() {
-    let docs = include_str!("../../../docs/pane.md");
+    let docs = include_str!("../../../../docs/pane.md");
     for (keys, does) in super::overlay::KEYS {
         let keys: Vec<String> = keys.split(", ").map(|key| format!("`{key}`")).collect();
         let row = format!("| {} | {does} |", keys.join(", "));
@@ -383,207 +480,5 @@ fn press_code(view: &mut View, code: KeyCode) -> Option<Ask> {
 fn type_in(view: &mut View, words: &str) {
     for letter in words.chars() {
         assert!(press(view, letter).is_none());
-    }
-}
-
-#[test]
-fn keys_ask_for_what_they_say() {
-    let mut view = view("failed");
-    assert!(matches!(press(&mut view, 'r'), Some(Ask::Tell(Event::Rebuild(None)))));
-    assert!(matches!(press(&mut view, 'R'), Some(Ask::Tell(Event::Restart(name))) if &*name == "api"));
-    assert!(matches!(press(&mut view, 'b'), Some(Ask::Tell(Event::RollBack(Earlier::Back(1))))));
-    assert!(matches!(press(&mut view, 'p'), Some(Ask::Tell(Event::Pause))));
-    assert!(matches!(press(&mut view, 'o'), Some(Ask::Browse(url)) if url == "http://localhost:3000"));
-    assert!(matches!(press(&mut view, 'e'), Some(Ask::Edit(place)) if place.file == "cmd/api/main.go"));
-    assert!(matches!(press(&mut view, 'q'), Some(Ask::Quit)));
-    for (letter, wanted) in [('c', "Interrupt"), ('z', "Suspend"), ('\\', "Abort")] {
-        let ask = view.key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
-        assert_eq!(format!("{:?}", ask.expect("an ask")), wanted);
-    }
-}
-
-#[test]
-fn the_second_q_is_as_ctrl_c() {
-    let mut view = view("live");
-    view.fact(at(7_000), &Fact::Quitting { why: "q".to_owned() });
-    assert!(matches!(press(&mut view, 'q'), Some(Ask::Interrupt)));
-}
-
-#[test]
-fn p_lets_go_of_what_is_paused_or_pinned() {
-    assert!(matches!(press(&mut view("paused"), 'p'), Some(Ask::Tell(Event::Resume))));
-    assert!(matches!(press(&mut view("rolled-back"), 'p'), Some(Ask::Tell(Event::Resume))));
-}
-
-#[test]
-fn what_cannot_be_done_is_said() {
-    let mut view = view("live");
-    assert!(press(&mut view, 'e').is_none());
-    assert!(text(&mut view, 80, 24).contains("no problem with a place in a file"));
-}
-
-#[test]
-fn with_several_services_one_is_chosen_to_be_restarted() {
-    let mut view = view("many");
-    assert!(press(&mut view, 'R').is_none());
-    type_in(&mut view, "mai");
-    let ask = press_code(&mut view, KeyCode::Enter);
-    assert!(matches!(ask, Some(Ask::Tell(Event::Restart(name))) if &*name == "mailer"));
-}
-
-#[test]
-fn the_log_shows_one_source_or_only_what_is_serious() {
-    let mut view = view("live");
-    press(&mut view, 'l');
-    let picture = text(&mut view, 80, 24);
-    assert!(picture.contains("log of wire") && picture.contains("\nwire: wrote") && !picture.contains("listening"));
-    press(&mut view, 'a');
-    press(&mut view, 's');
-    press(&mut view, 's');
-    let picture = text(&mut view, 80, 24);
-    assert!(picture.contains("slow query") && picture.contains("payment") && !picture.contains("wrote"), "{picture}");
-    press(&mut view, 's');
-    assert!(!text(&mut view, 80, 24).contains("slow query"));
-    press_code(&mut view, KeyCode::Esc);
-    assert!(text(&mut view, 80, 24).contains("wrote"));
-}
-
-#[test]
-fn a_click_on_a_name_shows_its_lines_and_a_second_one_all() {
-    let mut view = view("live");
-    let (_, spots) = picture(&mut view, 80, 24);
-    let click =
-        MouseEvent { kind: MouseEventKind::Down(MouseButton::Left), column: 3, row: 2, modifiers: KeyModifiers::NONE };
-    view.mouse(click, &spots);
-    assert!(text(&mut view, 80, 24).contains("log of api"));
-    view.mouse(click, &spots);
-    assert!(!text(&mut view, 80, 24).contains("log of api"));
-}
-
-fn flooded() -> View {
-    let mut view = view("live");
-    for number in 0..1_000 {
-        let text = if number % 100 == 50 { format!("ERROR number {number}") } else { format!("line {number}") };
-        view.line(at(3_000), Line { source: "api".into(), run: RunId(3), stream: Stream::Out, text });
-    }
-    view
-}
-
-#[test]
-fn the_newest_line_is_followed_until_somebody_looks_back() {
-    let mut view = flooded();
-    assert!(text(&mut view, 80, 24).contains("line 999"));
-    press_code(&mut view, KeyCode::PageUp);
-    let before = text(&mut view, 80, 24);
-    assert!(!before.contains("line 999") && before.contains("17 lines below"), "{before}");
-    let line = Line { source: "api".into(), run: RunId(3), stream: Stream::Out, text: "new".to_owned() };
-    view.line(at(3_000), line);
-    let after = text(&mut view, 80, 24);
-    assert!(after.contains("18 lines below") && after.contains("line 982"), "{after}");
-    press(&mut view, 'g');
-    assert!(text(&mut view, 80, 24).contains("listening on http://localhost:3000"));
-    press(&mut view, 'f');
-    assert!(text(&mut view, 80, 24).contains("api     │ new"));
-}
-
-#[test]
-fn scrolling_up_and_down_again_leads_to_where_it_began() {
-    let mut view = flooded();
-    text(&mut view, 20, 12);
-    for _ in 0..30 {
-        press_code(&mut view, KeyCode::Up);
-    }
-    let there = text(&mut view, 20, 12);
-    for _ in 0..40 {
-        press_code(&mut view, KeyCode::Up);
-    }
-    for _ in 0..40 {
-        press_code(&mut view, KeyCode::Down);
-    }
-    assert_eq!(text(&mut view, 20, 12), there);
-    for _ in 0..31 {
-        press_code(&mut view, KeyCode::Down);
-    }
-    assert!(text(&mut view, 20, 12).contains("line 999"));
-}
-
-#[test]
-fn a_search_marks_what_it_finds_and_leads_to_it() {
-    let mut view = flooded();
-    text(&mut view, 80, 24);
-    press(&mut view, '/');
-    type_in(&mut view, "line 51");
-    press_code(&mut view, KeyCode::Enter);
-    let (buffer, _) = picture(&mut view, 80, 24);
-    let marked = buffer.content().iter().filter(|cell| cell.modifier.contains(Modifier::REVERSED)).count();
-    assert!(marked >= "line 51".len(), "{marked}");
-    assert!(text(&mut view, 80, 24).contains("line 519"));
-    press(&mut view, 'n');
-    press(&mut view, 'n');
-    press(&mut view, 'N');
-    assert!(text(&mut view, 80, 24).contains("line 518"));
-    press(&mut view, '/');
-    type_in(&mut view, "nowhere");
-    press_code(&mut view, KeyCode::Enter);
-    assert!(text(&mut view, 80, 24).contains("not found above"));
-}
-
-#[test]
-fn errors_are_jumped_to_one_by_one() {
-    let mut view = flooded();
-    text(&mut view, 80, 24);
-    press(&mut view, 'x');
-    assert!(text(&mut view, 80, 24).contains("ERROR number 950"));
-    press(&mut view, 'x');
-    assert!(text(&mut view, 80, 24).contains("ERROR number 850"));
-    press(&mut view, 'X');
-    assert!(text(&mut view, 80, 24).contains("ERROR number 950"));
-    press(&mut view, 'X');
-    assert!(text(&mut view, 80, 24).contains("no error below"));
-}
-
-#[test]
-fn to_copy_from_the_log_there_is_nothing_but_the_log() {
-    let mut view = view("live");
-    assert!(matches!(press(&mut view, 'c'), Some(Ask::Mouse(super::Mouse::Theirs))));
-    let picture = text(&mut view, 80, 8);
-    assert!(picture.starts_with("listening on http://localhost:3000\n"), "{picture}");
-    assert!(matches!(press(&mut view, 'c'), Some(Ask::Mouse(super::Mouse::Ours))));
-}
-
-#[test]
-fn clear_forgets_the_lines_and_times_can_be_shown() {
-    let mut view = view("live");
-    press(&mut view, 't');
-    assert!(text(&mut view, 80, 24).contains("+2.000s wire    │ wire: wrote"));
-    view.key(KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL));
-    assert!(!text(&mut view, 80, 24).contains("wire: wrote"));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn no_size_and_no_keys_break_it(
-        state in 0..STATES.len(),
-        acts in prop::collection::vec((any::<char>(), 0..12u8, 1..130u16, 1..50u16), 1..30),
-    ) {
-        let mut view = view(STATES[state].0);
-        for (letter, kind, width, height) in acts {
-            let code = match kind {
-                0 => KeyCode::Char(letter),
-                1 => KeyCode::Up,
-                2 => KeyCode::Down,
-                3 => KeyCode::PageUp,
-                4 => KeyCode::Home,
-                5 => KeyCode::Enter,
-                6 => KeyCode::Esc,
-                7 => KeyCode::Right,
-                nth => KeyCode::Char(['w', 'x', '/', ':'][usize::from(nth - 8)]),
-            };
-            _ = press_code(&mut view, code);
-            let (buffer, _) = picture(&mut view, width, height);
-            prop_assert_eq!(buffer.area, Rect::new(0, 0, width, height));
-        }
     }
 }
