@@ -52,7 +52,10 @@ fn spans(text: &str) -> Vec<&str> {
 fn load(toml: &str) -> Plan {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();
-    fs::write(folder.join(".env"), "").unwrap();
+    for file in [".env", "certs/ca.pem", "certs/clients.pem"] {
+        fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+        fs::write(folder.join(file), "").unwrap();
+    }
     let cwds = toml.lines().filter_map(|line| line.strip_prefix("cwd = \"")?.strip_suffix('"'));
     cwds.for_each(|cwd| fs::create_dir_all(folder.join(cwd)).unwrap());
     let loaded = config::load(toml, Path::new("dev.toml"), &folder)

@@ -1,10 +1,10 @@
 //! The loop: anything that happens becomes an `Event`, the core decides, and its `Effect`s are carried out. It decides
 //! nothing itself, and it holds the core's only clock.
 //!
-//! `begin` opens the rooms, `doors` lets the proxy follow the plan, `carry` does what effects ask for, `launch` makes a
-//! program out of a plan and a run, `report` makes a report out of last words, `show` shows beside the loop: it prints, or
-//! runs the `pane`, which reads its `load` from the proxy; `attach` runs that pane on another devloop; `audience` hears what
-//! is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
+//! `begin` opens the rooms, `doors` lets the proxy follow the plan, `carry` does what effects ask for, `launch` makes a program
+//! out of a plan and a run, `tls` finds out whom it has to be, `report` makes a report out of last words, `show` shows beside
+//! the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `attach` runs that pane on another devloop;
+//! `audience` hears what is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
 
 mod attach;
 mod audience;

@@ -95,7 +95,11 @@ pub(super) fn of_plan(problems: &[Problem]) -> Report {
     };
     let output = render(problems, Colour::Never).lines().map(str::to_owned).collect();
     let places = problems.iter().filter_map(place_of).collect();
-    Report { output, places, ..Report::new(title) }
+    let hint = match problems {
+        [only] => only.hint.clone(),
+        _ => None,
+    };
+    Report { output, places, hint, ..Report::new(title) }
 }
 
 fn place_of(problem: &Problem) -> Option<Place> {

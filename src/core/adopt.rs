@@ -189,4 +189,7 @@ pub(super) fn is_same_service(old: &Service, new: &Service) -> bool {
         && old.env_files == new.env_files
         && old.port == new.port
         && old.pty == new.pty
+        // How it is spoken to is settled when it has become ready.
+        && old.protocol == new.protocol
+        && old.tls == new.tls
 }

@@ -348,7 +348,7 @@ fn the_words_follow_what_a_fact_leaves_out() {
             },
             "api crashed: exit code 2; starts again at once",
         ),
-        (Fact::PlanChanged { touched: Vec::new() }, "dev.toml changed: nothing runs differently"),
+        (Fact::PlanChanged { touched: Vec::new() }, "dev.toml changed: nothing has to start again"),
         (Fact::Note { text: "a note".to_owned(), hint: None }, "a note"),
         (Fact::AtRest { ok: false, revision }, "at rest: revision 5 is not live, see above"),
     ] {

@@ -197,7 +197,7 @@ fn say_asked(fact: &Fact) -> Said {
 fn say_other(fact: &Fact) -> Said {
     match fact {
         Fact::PlanChanged { touched } if touched.is_empty() => {
-            neutral("dev.toml changed: nothing runs differently".to_owned())
+            neutral("dev.toml changed: nothing has to start again".to_owned())
         }
         Fact::PlanChanged { touched } => neutral(format!("dev.toml changed: {}", names(touched))),
         Fact::PlanInvalid { report } => Said {

@@ -179,11 +179,17 @@ impl LogView {
         }
     }
 
-    /// The line stays where it is on the screen, whatever comes after it.
+    /// The line comes into the middle, and stays where it is on the screen, whatever comes after it.
     fn settle_on(&mut self, store: &Store, look: &Look<'_>, number: u64) -> Found {
         self.mark = Some(number);
         self.anchor = Anchor::At { number, below: 0 };
-        self.down(store, look, self.room.1 / 2);
+        let (room, count) =
+            (self.room.1, store.from(number, &self.filter).next().map(|(_, entry)| look.rows(entry).len()));
+        // Of what is too tall for that, the first row is what one wants to see.
+        match count.is_some_and(|count| count + room / 2 > room) {
+            true => self.fill(store, look),
+            false => self.down(store, look, room / 2),
+        }
         if self.anchor == Anchor::Newest {
             let newest = store.before(store.end(), &self.filter).next();
             self.anchor = Anchor::At { number: newest.map_or(number, |(newest, _)| newest), below: 0 };

@@ -230,12 +230,10 @@ fn is_output(detail: &str) -> bool {
 
 /// Whether a line below a fact is a place that the output names as plainly.
 fn is_in_output(fact: &Fact, detail: &str) -> bool {
-    let (Fact::StepFailed { report, .. }
-    | Fact::StartFailed { report, .. }
-    | Fact::Crashed { report, .. }
-    | Fact::PlanInvalid { report }) = fact
+    let (Fact::StepFailed { report, .. } | Fact::StartFailed { report, .. } | Fact::Crashed { report, .. }) = fact
     else {
-        return false;
+        // What is wrong with dev.toml is all output, each problem with its place.
+        return matches!(fact, Fact::PlanInvalid { report } if report.places.iter().any(|known| place(known) == detail));
     };
     let is_named = |known: &Place| {
         let named = format!("{}:{}", known.file, known.line);

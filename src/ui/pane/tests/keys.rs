@@ -106,6 +106,26 @@ fn a_message_of_several_lines_has_several_rows_and_its_fields_behind_the_first()
 }
 
 #[test]
+fn of_an_error_that_is_taller_than_the_screen_the_beginning_is_shown() {
+    let mut view = flooded();
+    let trace = "\\n\\tmain.go:3".repeat(50);
+    let message = format!(r#"{{"level":"ERROR","msg":"the handler broke{trace}"}}"#);
+    let line = |text: String| Line { source: "api".into(), run: RunId(3), stream: Stream::Out, text };
+    view.line(at(3_000), line(message));
+    text(&mut view, 80, 24);
+    press(&mut view, 'x');
+    let picture = text(&mut view, 80, 24);
+    assert!(picture.contains("api     │ ERR the handler broke\n"), "{picture}");
+    for number in 0..100 {
+        view.line(at(3_000), line(format!("later {number}")));
+    }
+    press(&mut view, 'f');
+    press(&mut view, 'x');
+    let picture = text(&mut view, 80, 24);
+    assert!(picture.contains("api     │ ERR the handler broke\n"), "{picture}");
+}
+
+#[test]
 fn what_the_output_names_is_not_said_twice() {
     let mut view = view("live");
     let exit = crate::model::Exit::Code(1);
