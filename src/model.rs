@@ -55,7 +55,7 @@ pub type FilePath = Arc<Path>;
 #[serde(transparent)]
 pub struct RunId(pub u64);
 
-/// One settled batch of changes; only grows. Revision 1 is the start.
+/// One settled batch of changes; only grows, over sessions too. The first one of a session is its start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
@@ -85,6 +85,15 @@ pub struct Artifact {
     pub run: RunId,
     /// Its content.
     pub digest: Digest,
+}
+
+/// A program of a service that one can go back to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PastProgram {
+    /// When it was live first.
+    pub revision: Revision,
+    /// What it is made of, in the order in which its command's steps stand in the plan.
+    pub artifacts: Vec<Artifact>,
 }
 
 /// How a process ended.
@@ -127,6 +136,17 @@ pub enum Clue {
     AddressInUse,
     /// A lock it wanted is held by another process.
     Locked,
+}
+
+/// Whether something is to be so or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// It is.
+    #[default]
+    On,
+    /// It is not.
+    Off,
 }
 
 /// A place in a source file that a message is about.

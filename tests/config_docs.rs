@@ -48,6 +48,7 @@ fn every_key_is_in_the_table_of_its_section() {
         ("### `health`", format!("{service}health = {{ qqqqqqqq = 1 }}\n")),
         ("### `tls`", format!("{service}tls = {{ qqqqqqqq = 1 }}\n")),
         ("### `stop`", format!("{service}stop = {{ qqqqqqqq = 1 }}\n")),
+        ("### `debug`", format!("{service}debug = {{ qqqqqqqq = 1 }}\n")),
     ] {
         let section = DOCS.split(&format!("{heading}\n")).nth(1).unwrap_or_else(|| panic!("no section {heading}"));
         let section = section.split("\n##").next().unwrap();

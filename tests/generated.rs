@@ -93,6 +93,7 @@ fn kind(words: &str) -> Value {
         "number or table" => json!({ "type": ["number", "object"] }),
         "size" => json!({ "type": ["integer", "string"] }),
         "time or two times" => json!({ "anyOf": [time(), { "type": "array", "items": time() }] }),
+        "string or table" => json!({ "anyOf": [{ "type": "string" }, object("### `debug`")] }),
         "path or table" => json!({ "anyOf": [{ "type": "string", "pattern": "^/" }, object("### `health`")] }),
         other => alternatives(other),
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use devloop::{
-    health::{Notify, Outcome, Rules, Socket, Target, ear, probe},
+    health::{Elsewhere, Notify, Outcome, Rules, Socket, Target, ear, probe},
     model::RunId,
     plan::{Health, Port, Protocol},
 };
@@ -72,6 +72,7 @@ fn target(port: Option<u16>, leader: u32) -> Target {
         leader,
         public_host: "localhost:3000".to_owned(),
         proxy_ports: Vec::new(),
+        elsewhere: Elsewhere::Sought,
         socket: Socket::Own,
         tls: None,
         heard: None,

@@ -348,6 +348,7 @@ fn target(addr: SocketAddr, protocol: Protocol, tls: Option<Handshake>, path: Op
         leader: std::process::id(),
         public_host: "localhost:3000".to_owned(),
         proxy_ports: Vec::new(),
+        elsewhere: devloop::health::Elsewhere::Sought,
         socket: Socket::Own,
         tls,
         heard: None,

@@ -11,8 +11,9 @@ use super::{
     App, Awaited, Happening, Leaving, Options,
     audience::Audience,
     carry,
+    debug::Debuggers,
     doors::{Doors, Remark, keep_off},
-    hooks::Calls,
+    hooks::{Calls, is_about_notifications},
     lock,
     show::{self, Show, Wheel},
 };
@@ -34,7 +35,9 @@ impl App {
     pub(super) async fn start(options: Options, store: Arc<Store>) -> Result<(App, Signals), Problem> {
         let clock = Clock::start();
         let signals = Signals::new().map_err(|error| Problem::new("cannot listen to signals").caused_by(error))?;
-        let plan = Arc::new(options.plan);
+        let os_env = sys::environment();
+        let (debuggers, plan) = Debuggers::begin(&options.plan, &options.debug, &os_env)?;
+        let (base, plan) = (Arc::new(options.plan), Arc::new(plan));
         let sessions: PathBuf = store.folder().join("sessions");
         let strays = Session::sweep(&sessions);
         let session = Session::begin(&sessions)
@@ -44,7 +47,11 @@ impl App {
         let (watcher, mailbox) = Watcher::start(&plan, store.folder())?;
         let (inbox, happenings) = mpsc::unbounded_channel();
         let audience = Audience::new(clock);
-        let core = Core::new(plan.clone(), &store.exclusive());
+        let mut core = Core::new(plan.clone(), &store.exclusive());
+        core.continue_after(store.revision());
+        for (service, programs) in store.programs() {
+            core.recall_programs(&service, programs);
+        }
         let first = core.status();
         let (status_json, status_out) = watch::channel(Arc::new(serde_json::to_value(&first).unwrap_or_default()));
         let (status, status_seen) = watch::channel(Arc::new(first));
@@ -61,7 +68,11 @@ impl App {
         let programs = Programs::new(
             setup,
             move |notice| _ = notices.send(Happening::Notice(notice)),
-            move |output| of_programs(output),
+            move |output| {
+                if !is_about_notifications(&output) {
+                    of_programs(output);
+                }
+            },
         );
         let (gates, gates_out) = watch::channel(core.gates());
         let awaited = Awaited::default();
@@ -83,6 +94,8 @@ impl App {
             clock,
             core,
             plan,
+            base,
+            debuggers,
             reload: options.reload,
             until: options.until,
             terminal: options.terminal,
@@ -90,7 +103,7 @@ impl App {
                 Colour::Always => Colours::Wanted,
                 Colour::Never => Colours::AsItIs,
             },
-            os_env: Arc::new(sys::environment()),
+            os_env: Arc::new(os_env),
             session,
             store,
             log,
@@ -121,6 +134,9 @@ impl App {
         app.showing.count_requests(Arc::clone(&app.doors.proxy));
         app.calls.hooks.adopt(&app.plan.hooks, app.plan.notify);
         app.recall();
+        if let Err(error) = app.store.reach(app.core.revision()) {
+            app.note(format!("cannot write down what was done: {error}"), None);
+        }
         for note in options.notes {
             app.note(note.text, note.hint);
         }

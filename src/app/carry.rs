@@ -15,9 +15,9 @@ use crate::{
         fact::Fact,
     },
     error::Problem,
-    health::{self, Heard, Notify, Outcome, Socket, Target},
-    model::{Artifact, Digest, Exit, FilePath, Report, RunId},
-    plan::{Cache, Inputs, Pattern, Service, Step},
+    health::{self, Elsewhere, Heard, Notify, Outcome, Socket, Target},
+    model::{Artifact, Digest, Exit, FilePath, PastProgram, Report, Revision, RunId},
+    plan::{Cache, Debugger, Debugging, Inputs, Pattern, Service, Step},
     process::Lease,
     proxy::Speaks,
     store::{Keep, Store},
@@ -46,6 +46,10 @@ pub(super) struct Run {
     pub(super) notify: Option<Notify>,
     pub(super) probe: Option<AbortHandle>,
     pub(super) is_service: bool,
+    /// The debugger that it runs under.
+    pub(super) debugging: Option<Arc<Debugging>>,
+    /// Watches whether the program under the debugger still runs.
+    pub(super) debugger_watch: Option<AbortHandle>,
     /// A person's own pattern for places in its output.
     pub(super) problems: Option<Pattern>,
 }
@@ -72,6 +76,7 @@ impl App {
                     self.note(format!("cannot write down that `{service}` is exclusive: {error}"), None);
                 }
             }
+            Effect::RememberPrograms { service, programs } => self.remember_programs(&service, programs),
             Effect::Reload => self.read_plan_again(),
             Effect::Tell(fact) => self.tell(fact),
             Effect::Leave => {
@@ -93,7 +98,10 @@ impl App {
             Fact::Live { service, times, .. } => {
                 self.store.took(service, Duration::from_secs_f64((times.start_ms + times.ready_ms) / 1000.0));
             }
-            Fact::Saved { .. } => self.lines.clear(),
+            Fact::Saved { revision, .. } => {
+                self.lines.clear();
+                self.reach(*revision);
+            }
             Fact::Assets { service, files, count } => {
                 self.doors.proxy.assets(service, (files.len() == *count).then(|| files.clone()));
             }
@@ -179,6 +187,9 @@ impl App {
     pub(super) fn over(&mut self, run: RunId) {
         self.end_probe(run);
         lock(&self.ears).remove(&run);
+        if let Some(watch) = self.runs.get_mut(&run).and_then(|known| known.debugger_watch.take()) {
+            watch.abort();
+        }
         if self.runs.remove(&run).is_some_and(|known| known.is_service) {
             self.doors.proxy.gone(run);
         }
@@ -213,6 +224,26 @@ impl App {
         tokio::task::spawn_blocking(move || {
             if let Err(error) = store.keep(key, &artifact, keep) {
                 teller.note(format!("the artifact of `{}` cannot be kept: {error}", artifact.step));
+            }
+        });
+    }
+
+    fn remember_programs(&self, service: &str, programs: Vec<PastProgram>) {
+        // In order here; only the writing may take its time.
+        self.store.set_programs(service, programs);
+        let (store, teller) = (self.store.clone(), self.showing.teller(self.clock));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.save() {
+                teller.note(format!("cannot write down what one can go back to later: {error}"));
+            }
+        });
+    }
+
+    fn reach(&self, revision: Revision) {
+        let (store, teller) = (self.store.clone(), self.showing.teller(self.clock));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.reach(revision) {
+                teller.note(format!("cannot write down which revisions there were: {error}"));
             }
         });
     }
@@ -257,9 +288,16 @@ impl App {
 
     fn probe(&mut self, run: RunId, service: Arc<Service>) {
         let leader = self.programs.leader(run).unwrap_or_default();
-        let own: Vec<u16> = self.doors.proxy.addresses().iter().map(|address| address.port()).collect();
+        let mut own: Vec<u16> = self.doors.proxy.addresses().iter().map(|address| address.port()).collect();
         let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
+        // That its debugger listens there is no reason to look for the program there.
+        own.extend(known.debugging.as_ref().map(|debugging| debugging.port));
+        // Those of debugpy, and of a debugger that is not known, take whoever connects for a part of themselves.
+        let elsewhere = match known.debugging.as_ref().map(|debugging| debugging.debugger) {
+            Some(None | Some(Debugger::Debugpy)) => Elsewhere::LeftAlone,
+            None | Some(Some(Debugger::Delve | Debugger::Node)) => Elsewhere::Sought,
+        };
         let seen = self.inbox.clone();
         let mut target = Target {
             run,
@@ -268,6 +306,7 @@ impl App {
             leader,
             public_host,
             proxy_ports: own,
+            elsewhere,
             socket: Socket::Own,
             tls: None,
             heard: known.heard.take(),

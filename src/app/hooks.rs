@@ -10,11 +10,12 @@ use std::{
 use super::{App, Leaving};
 use crate::{
     core::event::StopHow,
+    escapes::strip_escapes,
     hooks::{Call, Hooks, Occasion},
-    model::{Exit, RunId},
+    model::{Exit, Line, RunId},
     plan::{Resolved, Vars},
     process::{
-        Ending, Kind, Launch, Terminal,
+        Ending, Kind, Launch, Output, Terminal,
         env::{Additions, Layers, compose},
     },
     ui,
@@ -26,6 +27,19 @@ const FIRST: u64 = 1 << 40;
 const GRACE: Duration = Duration::from_secs(2);
 /// A notification that is not shown by then is not shown.
 const DESKTOP: Duration = Duration::from_secs(10);
+
+/// The source of what a notification's program says.
+const NOTIFICATION: &str = "notification";
+
+/// Whether this is what a notification's program says. If it matters it is told, once.
+pub(super) fn is_about_notifications(output: &Output) -> bool {
+    match output {
+        Output::Line(Line { source, run, .. }) | Output::Partial(Line { source, run, .. }) => {
+            run.0 >= FIRST && &**source == NOTIFICATION
+        }
+        Output::Dropped { .. } => false,
+    }
+}
 
 /// The hooks and their runs.
 #[derive(Debug, Default)]
@@ -76,10 +90,11 @@ impl App {
     fn start_hook(&mut self, who: Who, command: Resolved, timeout: Duration, occasion: &Occasion) {
         self.calls.last += 1;
         let run = RunId(FIRST + self.calls.last);
+        let name = if who == Who::Desktop { NOTIFICATION } else { "hook" };
         self.calls.runs.insert(run, who);
         self.programs.launch(Launch {
             run,
-            name: "hook".into(),
+            name: name.into(),
             command,
             cwd: self.plan.root.clone(),
             env: self.hook_environment(occasion),
@@ -126,14 +141,17 @@ impl App {
     }
 
     /// A hook's run is over.
-    pub(super) fn hook_ended(&mut self, run: RunId, exit: &Exit) {
+    pub(super) fn hook_ended(&mut self, run: RunId, exit: &Exit, tail: &[String]) {
         match self.calls.runs.remove(&run) {
             None => {}
             Some(Who::Desktop) if exit.is_success() => {}
             Some(Who::Desktop) => {
                 self.calls.desktop_failed = true;
-                let hint = "`[notify] desktop` needs `notify-send` on Linux and `osascript` on macOS".to_owned();
-                self.note(format!("no notification can be shown on the desktop: {exit}"), Some(hint));
+                let why = tail.iter().rev().find(|line| !line.trim().is_empty());
+                let why = why.map_or_else(|| exit.to_string(), |line| strip_escapes(line).trim().to_owned());
+                let hint =
+                    "`[notify] desktop` needs `notify-send` and a notification daemon on Linux, `osascript` on macOS";
+                self.note(format!("no notification can be shown on the desktop: {why}"), Some(hint.to_owned()));
             }
             Some(Who::Hook { index, command }) => {
                 if !exit.is_success() {

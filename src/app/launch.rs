@@ -74,6 +74,12 @@ impl App {
         let terminal = self.terminal_for(service.pty);
         let own = Own { env: &service.env, files: &service.env_files, port, terminal };
         let mut env = self.environment(spawn.revision, &own)?;
+        let mut command = &service.run;
+        if let Some(debugging) = &service.debugging {
+            command = &debugging.run;
+            self.debugger_vars(service, debugging, &mut vars);
+            self.debugger_environment(debugging, &mut env)?;
+        }
         let notify = Notify::bind().ok();
         if let Some(notify) = &notify {
             env.push(("NOTIFY_SOCKET".into(), notify.address().clone()));
@@ -87,7 +93,7 @@ impl App {
         let launch = Launch {
             run: spawn.run,
             name: service.name.clone(),
-            command: service.run.resolve(&vars),
+            command: command.resolve(&vars),
             cwd: service.cwd.clone(),
             env,
             terminal,
@@ -106,6 +112,8 @@ impl App {
             notify,
             probe: None,
             is_service: true,
+            debugging: service.debugging.clone(),
+            debugger_watch: None,
             problems: service.problems.clone(),
         };
         Ok((launch, run))

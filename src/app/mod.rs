@@ -10,6 +10,7 @@ mod attach;
 mod audience;
 mod begin;
 mod carry;
+mod debug;
 mod doors;
 mod hooks;
 mod launch;
@@ -62,6 +63,8 @@ pub use self::{
 pub struct Options {
     /// What to run.
     pub plan: Plan,
+    /// The services to start under their debuggers.
+    pub debug: Vec<String>,
     /// Reads dev.toml again; none if there is none.
     pub reload: Option<Reload>,
     /// How to show what happens.
@@ -156,6 +159,10 @@ enum Happening {
     Moved(Result<(), Problem>),
     /// A person wants to end, in order.
     Quit,
+    /// A program under a debugger has ended, and its debugger has not.
+    DebuggedEnded {
+        run: RunId,
+    },
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
     /// Somebody asks over the control socket.
@@ -169,7 +176,10 @@ type Awaited = Arc<Mutex<HashMap<String, Vec<RunId>>>>;
 struct App {
     clock: Clock,
     core: Core,
+    /// The plan in force, and the same as it was read: with nobody under a debugger.
     plan: Arc<Plan>,
+    base: Arc<Plan>,
+    debuggers: debug::Debuggers,
     reload: Option<Reload>,
     until: Until,
     terminal: process::Terminal,
@@ -273,10 +283,13 @@ impl App {
         match happening {
             Happening::Event(event) => self.handle(event),
             Happening::Notice(Notice::Started { run, .. }) if self.is_hook(run) => {}
-            Happening::Notice(Notice::Exited { run, exit, .. }) if self.is_hook(run) => self.hook_ended(run, &exit),
+            Happening::Notice(Notice::Exited { run, exit, tail, .. }) if self.is_hook(run) => {
+                self.hook_ended(run, &exit, &tail);
+            }
             Happening::Notice(Notice::Started { run, pid }) => {
                 let port = self.runs.get(&run).and_then(|known| known.port);
                 self.handle(Event::Started { run, pid, port });
+                self.watch_debugged(run);
             }
             Happening::Notice(Notice::Exited { run, exit, tail, survivors }) => {
                 for survivor in survivors {
@@ -293,6 +306,7 @@ impl App {
             Happening::Note { text, hint } => self.note(text, Some(hint)),
             Happening::Moved(moved) => self.proxy_moved(moved),
             Happening::Quit => self.ask_to_leave(Ending::Good, "q"),
+            Happening::DebuggedEnded { run } => self.debugged_ended(run),
             Happening::Look(look) => {
                 self.look += 1;
                 self.looks.insert(self.look, look);
@@ -308,7 +322,15 @@ impl App {
 
     /// The core decides; what it decides about requests holds before anything else is done.
     fn handle(&mut self, event: Event) {
-        if let Event::NewPlan(plan) = &event {
+        let event = match event {
+            Event::NewPlan(plan) => {
+                let debugged = self.with_debuggers(&plan);
+                self.base = plan;
+                Event::NewPlan(debugged)
+            }
+            other => other,
+        };
+        if let Event::NewPlan(plan) | Event::Debug(plan) = &event {
             self.adopt(plan.clone());
         }
         if let Event::Learned { name, reads: Some(reads), .. } = &event {
@@ -400,6 +422,7 @@ impl App {
             }
         }
         self.session.end();
+        self.store.end_at(self.core.revision());
         _ = self.store.save();
         self.log.close();
         // No new devloop may find our socket when we have let go of the project.

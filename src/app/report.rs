@@ -7,6 +7,7 @@ use crate::{
     error::{Colour, Problem, render},
     escapes::strip_escapes,
     model::{Clue, Place, Report, RunId},
+    plan::Debugger,
     problems,
     process::{Taken, who_has},
 };
@@ -25,7 +26,7 @@ impl App {
             Some(Clue::Locked) | None => None,
         };
         let (clue, hint) = match (clue, taken) {
-            (None, _) => (None, problems::advice(&tail)),
+            (None, _) => (None, self.about_debugger(run, &tail).or_else(|| problems::advice(&tail))),
             (clue, None) => (clue, None),
             // No old instance has it, so that its end would not help.
             (_, Some((Holder::Stranger, hint))) => (None, Some(hint)),
@@ -45,6 +46,13 @@ impl App {
             Ok(inside) => Place { file: inside.display().to_string(), ..place },
             Err(_) => place,
         }
+    }
+
+    /// What a debugger's last words say about the debugger.
+    fn about_debugger(&self, run: RunId, tail: &[String]) -> Option<String> {
+        let debugger = self.runs.get(&run)?.debugging.as_ref()?.debugger?;
+        let is_missing = |line: &String| line.ends_with("No module named debugpy");
+        (debugger == Debugger::Debugpy && tail.iter().any(is_missing)).then(|| debugger.install().to_owned())
     }
 
     /// Who has the port that a program could not get, and what to do about it.

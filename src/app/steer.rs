@@ -69,6 +69,7 @@ impl App {
             Ask::Restart { service } => self.restart(service.as_deref()),
             Ask::Rebuild { step } => self.rebuild(step.as_deref()),
             Ask::Rollback { revision, back } => self.roll_back(revision, back),
+            Ask::Debug { service, switch } => self.debug(service.as_deref(), switch),
             Ask::Pause => {
                 self.handle(Event::Pause);
                 Ok(self.watching())

@@ -54,6 +54,7 @@ fn wish(steer: Steer) -> Ask {
         Steer::Restart(service) => Ask::Restart { service: Some(name(service)) },
         Steer::RollBack(Earlier::Back(back)) => Ask::Rollback { revision: None, back: Some(back) },
         Steer::RollBack(Earlier::Revision(revision)) => Ask::Rollback { revision: Some(revision.0), back: None },
+        Steer::Debug(service, switch) => Ask::Debug { service: Some(name(service)), switch },
         Steer::Pause => Ask::Pause,
         Steer::Resume => Ask::Resume,
         Steer::Stop => Ask::Stop,

@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod check;
 pub mod completions;
+pub mod debug;
 mod detach;
 mod detected;
 pub mod doctor;
@@ -110,6 +111,8 @@ pub enum Command {
     Rebuild(rebuild::RebuildArgs),
     /// Let an earlier program go live, until the next save
     Rollback(rollback::RollbackArgs),
+    /// Start a service under its debugger
+    Debug(debug::DebugArgs),
     /// Let saves start nothing for now
     Pause(pause::PauseArgs),
     /// Let saves count again, and let go of what was rolled back
@@ -168,6 +171,7 @@ pub fn main() -> ExitCode {
         Command::Restart(args) => restart::run(args, &caller).into(),
         Command::Rebuild(args) => rebuild::run(args, &caller).into(),
         Command::Rollback(args) => rollback::run(&args, &caller).into(),
+        Command::Debug(args) => debug::run(args, &caller).into(),
         Command::Pause(args) => pause::pause(&args, &caller).into(),
         Command::Resume(args) => pause::resume(&args, &caller).into(),
         Command::Open(args) => open::run(&args, &caller).into(),

@@ -15,9 +15,9 @@ Examples:
   devloop rollback -2     the one before that
   devloop rollback 7      what was live at revision 7
 
-The last five programs of each service are kept on disk; nothing is built. It takes over when it
-is ready, as after a save. Its answers are marked as stale; the next save goes forward again, and
-so do `devloop resume` and `devloop rebuild`.
+The last five programs of each service are kept on disk, also those of the devloop before; nothing
+is built. It takes over when it is ready, as after a save. Its answers are marked as stale; the
+next save goes forward again, and so do `devloop resume` and `devloop rebuild`.
 
 Exit code 0: it is live; 1: nothing is kept of that revision, or it did not come up.";
 

@@ -152,8 +152,12 @@ fn service_line(service: &Value) -> String {
         }
         _ => "does not run".to_owned(),
     };
+    let debugger = match (service["debugging"]["debugger"].as_str(), service["debugging"]["address"].as_str()) {
+        (Some(debugger), Some(address)) => format!("; under {debugger}, attach to {address}"),
+        _ => String::new(),
+    };
     let why = |key: &str, said: &str| service[key].as_str().map(|why| format!("; {said}{why}")).unwrap_or_default();
-    format!("{name} {live}{}{}", why("waiting_for", "waits: "), why("stale", "stale: "))
+    format!("{name} {live}{debugger}{}{}", why("waiting_for", "waits: "), why("stale", "stale: "))
 }
 
 /// So many last lines of output are shown of what failed, where no place in it is known.

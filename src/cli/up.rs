@@ -27,6 +27,7 @@ Examples:
   devloop up api worker                 these services, what they need, the steps before them
   devloop up --once                     make everything live, then end: 0 if that worked, 1 if not
   devloop up --listen 8080              the proxy on port 8080
+  devloop up --debug api                service api under its debugger, which editors can attach to
   devloop up --detach                   in the background; `devloop stop` ends it
   devloop up -- go run ./cmd/api -v     a command without a dev.toml; `{port}` in it is its port
 
@@ -51,6 +52,9 @@ pub struct UpArgs {
     /// This is the one in the background
     #[arg(long, hide = true)]
     pub in_background: bool,
+    /// Start this service under its debugger (docs/debug.md); may be given several times
+    #[arg(long, value_name = "SERVICE", add = ArgValueCandidates::new(completions::services))]
+    pub debug: Vec<String>,
     /// Where the proxy listens: `8080`, `127.0.0.1:8080`; overrules dev.toml
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
@@ -100,6 +104,8 @@ pub struct Prepared {
     pub verbosity: u8,
     /// Where to log.
     pub log: Option<PathBuf>,
+    /// The services to start under their debuggers.
+    pub debug: Vec<String>,
     /// The services asked for; empty for all. A plan that is read again is to be cut down to them.
     pub services: Vec<String>,
     /// `--listen`, for a plan that is read again (`config::listen_at`).
@@ -144,7 +150,7 @@ pub fn run(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> ExitCode
 }
 
 fn options(prepared: Prepared) -> app::Options {
-    let Prepared { plan, file, warnings, output, until, services, listen, assumed, .. } = prepared;
+    let Prepared { plan, file, warnings, output, until, debug, services, listen, assumed, .. } = prepared;
     let (picture, programs) = match output {
         OutputMode::Pane(theme) => (Picture::Pane(theme), process::Terminal::Pty),
         OutputMode::Terminal(colour) => (Picture::Lines(Format::Plain(colour)), process::Terminal::Pty),
@@ -163,7 +169,7 @@ fn options(prepared: Prepared) -> app::Options {
             narrowed(loaded.plan, &services, listen.as_deref()).map_err(|problem| vec![problem])
         })
     });
-    app::Options { plan, reload, picture, notes, terminal: programs, until }
+    app::Options { plan, debug, reload, picture, notes, terminal: programs, until }
 }
 
 fn note(warning: Problem) -> app::Note {
@@ -186,6 +192,9 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
     let file = file.or_else(|| args.command.is_empty().then(|| PathBuf::from(config::FILE_NAME)));
     let plan = narrowed(loaded.plan, &args.services, args.listen.as_deref());
     let plan = plan.map_err(|problem| complain(terminal, &[problem]))?;
+    for name in &args.debug {
+        plan.service_to_debug(name).map_err(|problem| complain(terminal, &[problem]))?;
+    }
     environment::to_stderr(&render_warnings(&loaded.warnings, terminal.stderr));
     Ok(Prepared {
         plan,
@@ -196,6 +205,7 @@ pub fn prepare(args: UpArgs, file: Option<PathBuf>, terminal: &Terminal) -> Resu
         until: if args.once { Until::Settled } else { Until::Ended },
         verbosity: args.verbose,
         log: args.log,
+        debug: args.debug,
         services: args.services,
         listen: args.listen,
     })

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     command::{commands, hook_command, stop_command},
+    debug::debug,
     defaults, language,
     middleware::merged,
     names::{Names, Who},
@@ -121,6 +122,7 @@ impl Checker<'_> {
         let health = health(report, service.health.as_ref(), port);
         let stop = stop(report, service.stop.as_ref());
         let assets = file_globs(report, self.root, service.assets.as_ref());
+        let debug = debug(report, service.debug.as_ref(), &self.names);
         let env_files = env_files(report, self.root, common);
         port_in_env(report, common);
         let written = common.inputs.as_ref().map(|inputs| written_inputs(report, self.root, inputs));
@@ -149,6 +151,8 @@ impl Checker<'_> {
             pty: common.pty,
             problems: common.problems.clone(),
             assets,
+            debug,
+            debugging: None,
         })
     }
 

@@ -74,6 +74,20 @@ pub(super) fn stop_command(report: &mut Report, stop: &Stop) -> Option<Command> 
     parsed(report, stop.run.as_ref()?, None, &["port"])
 }
 
+/// `debug.run`
+pub(super) fn debug_command(report: &mut Report, run: &Run, names: &Names) -> Option<Command> {
+    let known: Vec<&str> = names.steps().chain(["port", "debug_port"]).collect();
+    let command = parsed(report, run, None, &known)?;
+    near_misses(report, run, &known);
+    if !command.names().contains("debug_port") {
+        let problem = Problem::new("the command of `debug` does not say where the debugger is to listen");
+        let hint = "put `{debug_port}` where its port belongs, such as `gdbserver 127.0.0.1:{debug_port} {build}`";
+        report.problem(problem.hint(hint), run.span());
+        return None;
+    }
+    Some(command)
+}
+
 fn parsed(report: &mut Report, run: &Run, shell: Option<&str>, known: &[&str]) -> Option<Command> {
     let result = match run {
         Run::Text(text) => Command::parse(&text.value, known, shell),

@@ -119,7 +119,9 @@ impl<'t, 'i> Written<'t, 'i> {
         let (outer, inner) = key.split_once('.').unwrap_or((key, ""));
         let (name, written) = table.get_key_value(outer)?;
         match (written.get_ref(), inner) {
-            (_, "") | (DeValue::String(_), "path") => Some(self.entry(key, name.span(), written)),
+            (_, "") | (DeValue::String(_), "path") | (DeValue::String(_) | DeValue::Array(_), "run") => {
+                Some(self.entry(key, name.span(), written))
+            }
             (DeValue::Table(inside), inner) => {
                 let (name, written) = inside.get_key_value(inner)?;
                 Some(self.entry(key, name.span(), written))
@@ -330,6 +332,9 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("protocol", string(protocol)),
         ("tls", toml(service.tls.is_some())),
         ("assets", globs(&service.assets)),
+        ("debug.run", words("what fits its command")),
+        ("debug.port", words("the usual one of the debugger")),
+        ("debug.wait", toml(false)),
     ]
 }
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod command;
+mod debug;
 mod defaults;
 mod effective;
 mod file;

@@ -2,6 +2,7 @@
 //! Nothing here compares one key with another.
 
 mod browser;
+mod debug;
 mod hook;
 mod middleware;
 mod route;
@@ -83,6 +84,7 @@ const SERVICE: &[&str] = &[
     "protocol",
     "tls",
     "assets",
+    "debug",
 ];
 
 /// The keys of each table that has defaults.
@@ -210,6 +212,7 @@ impl Reader {
             drain: table.time(report, "drain", Zero::Allowed).map(|time| time.value),
             restart: table.choice(report, "restart", &restarts).map(|restart| restart.value),
             assets: table.strings(report, "assets"),
+            debug: debug::debug(report, table),
         }
     }
 }

@@ -42,6 +42,8 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         pty: None,
         problems: None,
         assets: Globs::default(),
+        debug: Default::default(),
+        debugging: None,
     };
     Ok(Plan {
         root: root.to_path_buf(),

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::plan::{
-    Backend, Cache, Cors, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port, Protocol,
-    RateLimit, Reload, Restart, Settle, Swap, Tool, WindowSigns,
+    Backend, Cache, Cors, Debugger, Fail, Field, HostHeader, HostPattern, Latency, Listen, Moment, Pattern, Port,
+    Protocol, RateLimit, Reload, Restart, Settle, Swap, Tool, WindowSigns,
 };
 
 /// A value and the bytes of the file it was written in.
@@ -128,6 +128,24 @@ pub(super) struct Service {
     pub(super) drain: Option<Duration>,
     pub(super) restart: Option<Restart>,
     pub(super) assets: Option<Strings>,
+    pub(super) debug: Option<Debug>,
+}
+
+/// `debug`; a string is its `run`.
+#[derive(Debug, Default)]
+pub(super) struct Debug {
+    pub(super) with: Option<With>,
+    pub(super) port: Option<At<u16>>,
+    pub(super) wait: Option<At<bool>>,
+}
+
+/// `debug.run`
+#[derive(Debug)]
+pub(super) enum With {
+    /// By its name.
+    Known(Debugger),
+    /// A command.
+    Own(Run),
 }
 
 /// `health`; a string is its `path`.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::model::Switch;
+
 /// The version of the protocol. It grows when something changes its meaning.
 pub const VERSION: u64 = 1;
 
@@ -28,6 +30,14 @@ pub enum Ask {
         revision: Option<u64>,
         /// How many programs back.
         back: Option<usize>,
+    },
+    /// Start a service under its debugger, or without it again.
+    Debug {
+        /// Its name; may be left out where there is only one.
+        service: Option<String>,
+        /// Which of the two.
+        #[serde(default)]
+        switch: Switch,
     },
     /// Let saves start nothing for now.
     Pause,

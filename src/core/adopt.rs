@@ -47,13 +47,19 @@ impl Core {
     pub(super) fn adopt(&mut self, plan: Arc<Plan>) {
         self.plan_was_read();
         self.invalid_plan = None;
+        let touched = self.take_over(plan, &Why::Config);
+        self.tell(Fact::PlanChanged { touched });
+    }
+
+    /// Returns what runs differently from now on.
+    pub(super) fn take_over(&mut self, plan: Arc<Plan>, why: &Why) -> Vec<Arc<str>> {
+        let mut touched: Vec<Arc<str>> = Vec::new();
         if *plan == *self.plan {
             self.plan = plan;
-            return self.tell(Fact::PlanChanged { touched: Vec::new() });
+            return touched;
         }
-        let mut touched: Vec<Arc<str>> = Vec::new();
-        let unjudged = self.adopt_steps(&plan, &mut touched);
-        self.adopt_services(&plan, &mut touched);
+        let unjudged = self.adopt_steps(&plan, why, &mut touched);
+        self.adopt_services(&plan, why, &mut touched);
         self.graph = Graph::new(&plan);
         self.settling.set_rule(plan.watch.settle);
         self.pass = None;
@@ -67,24 +73,24 @@ impl Core {
             let concern = self.concern(&path.path);
             self.spread(&path.path, &concern, By::Save { first: path.first, last: path.last });
         }
-        self.tell(Fact::PlanChanged { touched });
+        touched
     }
 
     /// Returns what steps that are gone have written and nobody will judge: their answers come too late.
-    fn adopt_steps(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) -> Vec<Pending> {
+    fn adopt_steps(&mut self, plan: &Plan, why: &Why, touched: &mut Vec<Arc<str>>) -> Vec<Pending> {
         let mut old = std::mem::take(&mut self.steps);
         for step in &plan.steps {
             let known = old.iter().position(|node| node.plan.name == step.name).map(|at| old.remove(at));
             let Some(mut node) = known else {
                 touched.push(step.name.clone());
-                self.steps.push(StepNode::new(step.clone(), Why::Config, self.now));
+                self.steps.push(StepNode::new(step.clone(), why.clone(), self.now));
                 continue;
             };
             if !is_same_step(&node.plan, step) {
                 touched.push(step.name.clone());
                 self.learned.remove(&step.name);
                 node.reads_roughly = true;
-                node.mark(Why::Config);
+                node.mark(why.clone());
             }
             node.plan = step.clone();
             self.steps.push(node);
@@ -101,13 +107,13 @@ impl Core {
         unjudged
     }
 
-    fn adopt_services(&mut self, plan: &Plan, touched: &mut Vec<Arc<str>>) {
+    fn adopt_services(&mut self, plan: &Plan, why: &Why, touched: &mut Vec<Arc<str>>) {
         let mut old = std::mem::take(&mut self.services);
         for service in &plan.services {
             let known = old.iter().position(|node| node.plan.name == service.name).map(|at| old.remove(at));
             let Some(mut node) = known else {
                 touched.push(service.name.clone());
-                let mut node = ServiceNode::new(service.clone(), Why::Config);
+                let mut node = ServiceNode::new(service.clone(), why.clone());
                 node.unresolved_since = Some(self.now);
                 self.services.push(node);
                 continue;
@@ -115,7 +121,10 @@ impl Core {
             if !is_same_service(&node.plan, service) {
                 touched.push(service.name.clone());
                 node.exclusive = false;
-                node.bump(Why::Config);
+                node.bump(why.clone());
+            } else if node.plan.debugging != service.debugging {
+                touched.push(service.name.clone());
+                node.follow_debugging(service);
             }
             node.plan = service.clone();
             self.services.push(node);

@@ -7,6 +7,7 @@
 
 use super::{
     Core, Watching,
+    adopt::is_same_service,
     event::Earlier,
     fact::Fact,
     service::MadeOf,
@@ -19,13 +20,14 @@ use crate::model::{FilePath, Revision};
 impl Core {
     /// Starts this service again, as it is now.
     pub(super) fn restart(&mut self, name: &str) {
-        if let Some(service) = self.services.iter_mut().find(|service| &*service.plan.name == name) {
-            service.bump(Why::Person);
-            service.failed = None;
-            if let Some(pinned) = &mut service.pinned {
-                pinned.bumps = service.bumps;
-            }
+        let Some(index) = self.services.iter().position(|service| &*service.plan.name == name) else { return };
+        let service = &mut self.services[index];
+        service.bump(Why::Person);
+        service.failed = None;
+        if let Some(pinned) = &mut service.pinned {
+            pinned.bumps = service.bumps;
         }
+        self.hurry(index);
     }
 
     /// Runs this step again, or all, and lets what failed with their results be tried again.
@@ -99,9 +101,9 @@ impl Core {
     fn programs_back(&self, count: usize) -> Vec<(usize, MadeOf)> {
         let now = |index: usize| self.services[index].good.as_ref();
         let kept = self.services.iter().filter(|service| !service.past.is_empty());
-        let Some(newest) = kept.filter_map(|service| Some(service.good.as_ref()?.revision)).max() else {
-            return Vec::new();
-        };
+        // Before anything has been live in this session, every earlier program is one back.
+        let live = kept.filter_map(|service| Some(service.good.as_ref()?.revision)).max();
+        let newest = live.unwrap_or(Revision(u64::MAX));
         let is_other = |last: Option<&MadeOf>, made: &MadeOf| last.is_none_or(|last| !last.is_same_program(made));
         let mut last: Vec<Option<MadeOf>> = (0..self.services.len()).map(|index| now(index).cloned()).collect();
         let mut passed = 0;
@@ -143,6 +145,10 @@ impl Core {
                 _ => service.bumps,
             };
             service.failed = None;
+            // It is debugged if the newest one is.
+            if is_same_service(&made.plan, &service.plan) {
+                made.plan = service.plan.clone();
+            }
             let (name, revision) = (service.plan.name.clone(), made.revision);
             service.pinned = Some(made);
             self.tell(Fact::Pinned { service: name, revision });

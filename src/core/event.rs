@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::fact::Fact;
 use crate::{
-    model::{Artifact, Clue, Exit, FilePath, Report, Revision, RunId},
+    model::{Artifact, Clue, Exit, FilePath, PastProgram, Report, Revision, RunId},
     plan::{Learned, Plan, Service, Step},
 };
 
@@ -113,6 +113,8 @@ pub enum Event {
     NewPlan(Arc<Plan>),
     /// dev.toml was read again and is not valid: the old plan stays.
     BadPlan(Report),
+    /// The plan in force, with other services under their debuggers.
+    Debug(Arc<Plan>),
     /// A person asks to start this service again.
     Restart(Arc<str>),
     /// A person asks to run this step again, or every step, whatever is kept of it. Lets a pinned revision go.
@@ -259,6 +261,13 @@ pub enum Effect {
     RememberExclusive {
         /// Its name.
         service: Arc<str>,
+    },
+    /// Remember, also for later sessions, that one can go back to these programs of a service, oldest first.
+    RememberPrograms {
+        /// Its name.
+        service: Arc<str>,
+        /// All of them.
+        programs: Vec<PastProgram>,
     },
     /// Read dev.toml again; answer `NewPlan` or `BadPlan`.
     Reload,

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Exit, Report, Revision, RunId};
+use crate::{
+    model::{Exit, Report, Revision, RunId},
+    plan::{Attach, Begin},
+};
 
 /// One thing worth a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +112,27 @@ pub enum Fact {
         swap: SwapHow,
         /// Why.
         why: String,
+    },
+    /// An instance runs under a debugger.
+    Debugging {
+        /// The service.
+        service: Arc<str>,
+        /// Its run.
+        run: RunId,
+        /// "dlv", "node", "debugpy"; "a debugger" where dev.toml has a command of its own.
+        debugger: Arc<str>,
+        /// Where the debugger listens.
+        address: String,
+        /// What the program does until somebody attaches: "run" or "wait".
+        begin: Begin,
+        /// How editors attach; left out if that was told before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attach: Vec<Attach>,
+    },
+    /// A service is not debugged any more.
+    DebuggingOver {
+        /// The service.
+        service: Arc<str>,
     },
     /// An instance runs and is being probed.
     Probing {

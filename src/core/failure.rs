@@ -7,7 +7,7 @@ use super::{
     event::Effect,
     fact::Fact,
     fresh::millis,
-    service::{CRASH_LOOP, Candidate, Failed, Next, Purpose},
+    service::{CRASH_LOOP, Candidate, Failed, MadeOf, Next, Purpose},
     why::Why,
 };
 use crate::{
@@ -41,7 +41,7 @@ impl Core {
 
     fn fail_candidate(&mut self, index: usize, report: Report) {
         if let Next::Starting(candidate) = std::mem::replace(&mut self.services[index].next, Next::None) {
-            self.stop_instance(index, candidate.run);
+            self.dismiss(index, &candidate);
             self.start_failed(index, candidate, report, None);
         }
     }
@@ -81,10 +81,12 @@ impl Core {
         let revision = candidate.made.revision;
         let tried = (candidate.began, self.now);
         service.failed = Some(Failed { made: candidate.made.clone(), report: Arc::new(report.clone()), tried });
+        // What is made of nothing but files in the tree can only come again if those are the same.
+        let comes_again = |good: &MadeOf| !good.artifacts.is_empty() || good.is_same_but_debugged(&candidate.made);
         let fall_back = service
             .good
             .clone()
-            .filter(|good| service.live.is_none() && !good.is_same(&candidate.made) && !good.artifacts.is_empty());
+            .filter(|good| service.live.is_none() && !good.is_same(&candidate.made) && comes_again(good));
         let serving = match (&service.live, &fall_back) {
             (Some(live), _) => format!("revision {} still serves", live.made.revision),
             (None, Some(good)) => format!("revision {} is started again", good.revision),

@@ -137,6 +137,9 @@ impl Core {
         if let Some(step) = before().find(|step| !step.is_idle()) {
             return format!("running `{}`", step.plan.name).into();
         }
+        if let Some(held) = service.held_by_debugger() {
+            return held.into();
+        }
         match &service.next {
             Next::Starting(candidate) if candidate.purpose == Purpose::Swap => format!("starting `{name}`").into(),
             Next::Starting(_) => format!("starting `{name}` again").into(),

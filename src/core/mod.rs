@@ -5,7 +5,7 @@
 //! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `void` (what was read in the
 //! middle of a write), `learn` (what tool chains say is read), `pass` (what is let finish although it is out of date),
 //! `pipeline` (steps), `swap` (services), `failure` (instances that do not come up, or end), `fresh` (what requests are to
-//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see).
+//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see), `debug` (services under their debuggers).
 
 pub mod event;
 pub mod fact;
@@ -15,6 +15,7 @@ pub mod status;
 mod adopt;
 mod asked;
 mod breaker;
+mod debug;
 mod failure;
 mod fresh;
 mod graph;
@@ -47,7 +48,7 @@ use self::{
     why::Why,
 };
 use crate::{
-    model::{FilePath, Report, Revision, RunId, Time},
+    model::{FilePath, PastProgram, Report, Revision, RunId, Time},
     plan::{Learned, Plan},
 };
 
@@ -183,6 +184,22 @@ impl Core {
         }
     }
 
+    /// The last revision of earlier sessions. This one goes on counting, so that no number means two things.
+    pub fn continue_after(&mut self, last: Revision) {
+        self.revision = Revision(last.0.saturating_add(1));
+    }
+
+    /// What earlier sessions left of a service to go back to, oldest first.
+    pub fn recall_programs(&mut self, name: &str, programs: Vec<PastProgram>) {
+        let Some(index) = self.services.iter().position(|service| &*service.plan.name == name) else { return };
+        let uses = self.services[index].plan.uses.iter().map(|step| self.steps[*step].plan.name.clone());
+        let named: Vec<Arc<str>> = uses.collect();
+        let earlier = programs.into_iter().filter(|program| program.revision < self.revision);
+        for program in earlier.collect::<Vec<_>>() {
+            self.services[index].recall(program, &named);
+        }
+    }
+
     /// What a tool chain said last that this step or service reads.
     pub fn learned(&self, name: &str) -> Option<Arc<Learned>> {
         self.learned.get(name).cloned()
@@ -218,6 +235,7 @@ impl Core {
             Event::Drained { run } => self.drained(run),
             Event::NewPlan(plan) => self.adopt(plan),
             Event::BadPlan(report) => self.refuse_plan(report),
+            Event::Debug(plan) => self.debug(plan),
             Event::Restart(name) => self.restart(&name),
             Event::Rebuild(step) => self.rebuild(step.as_deref()),
             Event::RollBack(earlier) => self.roll_back(earlier),
@@ -454,7 +472,7 @@ impl Core {
             let service = &self.services[index];
             if let Next::Starting(candidate) = &service.next
                 && let Some((since, ..)) = candidate.process
-                && self.now >= since + service.plan.health.timeout
+                && service.start_limit(candidate).is_some_and(|limit| self.now >= since + limit)
             {
                 self.give_up_waiting(index);
                 moved = true;

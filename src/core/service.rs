@@ -4,8 +4,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{adopt::is_same_service, took::Took, why::Why};
 use crate::{
-    model::{Artifact, Digest, FilePath, Report, Revision, RunId, Time},
-    plan::{Port, Service, Swap},
+    model::{Artifact, Digest, FilePath, PastProgram, Report, Revision, RunId, Time},
+    plan::{Debugging, Port, Service, Swap},
 };
 
 /// Pauses before an instance that ended by itself is started again; the last one repeats.
@@ -55,6 +55,8 @@ pub(super) struct ServiceNode {
     pub(super) unsettled_since: Option<Time>,
     /// What was last told about being out of date.
     pub(super) told_stale: Option<Arc<str>>,
+    /// The debugger that was last told how to attach to.
+    pub(super) told_debugging: Option<Arc<Debugging>>,
 }
 
 /// What an instance was made of: it need not be replaced by one of the same.
@@ -79,7 +81,17 @@ impl MadeOf {
 
     /// Whether an instance of this is as good as one of the other.
     pub(super) fn is_same(&self, other: &MadeOf) -> bool {
+        self.is_same_but_debugged(other) && self.plan.debugging == other.plan.debugging
+    }
+
+    /// Whether nothing tells them apart but whether, and how, they are debugged.
+    pub(super) fn is_same_but_debugged(&self, other: &MadeOf) -> bool {
         self.content() == other.content() && is_same_service(&self.plan, &other.plan)
+    }
+
+    /// The port that an instance of this takes for its debugger.
+    pub(super) fn debugger_port(&self) -> Option<u16> {
+        self.plan.debugging.as_ref().map(|debugging| debugging.port)
     }
 }
 
@@ -153,6 +165,14 @@ pub(super) enum Purpose {
 pub(super) struct Leaving {
     pub(super) run: RunId,
     pub(super) drains: Drains,
+    /// The port of its debugger, which the next debugged instance needs.
+    pub(super) debugger_port: Option<u16>,
+}
+
+impl Leaving {
+    pub(super) fn new(run: RunId, made: &MadeOf, drains: Drains) -> Leaving {
+        Leaving { run, drains, debugger_port: made.debugger_port() }
+    }
 }
 
 /// `Draining => Stopping`
@@ -186,6 +206,7 @@ impl ServiceNode {
             took: Took::default(),
             unsettled_since: None,
             told_stale: None,
+            told_debugging: None,
         }
     }
 
@@ -195,17 +216,36 @@ impl ServiceNode {
         self.why = why;
     }
 
-    /// Notes that an instance of this has become live.
-    pub(super) fn note_good(&mut self, made: MadeOf) {
+    /// Notes that an instance of this has become live. Returns what one can go back to, if that has changed.
+    pub(super) fn note_good(&mut self, made: MadeOf) -> Option<Vec<PastProgram>> {
         let is_new = self.past.back().is_none_or(|last| last.revision < made.revision && !last.is_same_program(&made));
         // What is made of nothing but files in the tree cannot come again.
-        if is_new && !made.artifacts.is_empty() {
-            if self.past.len() >= PAST {
-                self.past.pop_front();
-            }
-            self.past.push_back(made.clone());
+        let is_new = is_new && !made.artifacts.is_empty();
+        if is_new {
+            self.add_past(made.clone());
         }
         self.good = Some(made);
+        let past =
+            self.past.iter().map(|past| PastProgram { revision: past.revision, artifacts: past.artifacts.clone() });
+        is_new.then(|| past.collect())
+    }
+
+    fn add_past(&mut self, made: MadeOf) {
+        if self.past.len() >= PAST {
+            self.past.pop_front();
+        }
+        self.past.push_back(made);
+    }
+
+    /// One can go back to a program of an earlier session, if it is made of what this plan's command names. It is run as
+    /// the plan says now.
+    pub(super) fn recall(&mut self, program: PastProgram, named: &[Arc<str>]) {
+        let PastProgram { revision, artifacts } = program;
+        let fits = !artifacts.is_empty() && artifacts.iter().map(|artifact| &artifact.step).eq(named);
+        let is_in_order = self.past.back().is_none_or(|last| last.revision < revision);
+        if fits && is_in_order {
+            self.add_past(MadeOf { plan: self.plan.clone(), artifacts, bumps: 0, revision });
+        }
     }
 
     /// What was live at `revision`, if that is kept.

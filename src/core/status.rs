@@ -123,6 +123,9 @@ pub struct ServiceStatus {
     pub pinned: Option<Revision>,
     /// The revisions whose programs are kept to go back to, newest first.
     pub kept: Vec<Revision>,
+    /// The debugger that its instances run under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debugging: Option<DebuggingStatus>,
     /// How many instances finish requests.
     pub draining: usize,
     /// How many were told to end.
@@ -139,6 +142,15 @@ pub struct ServiceStatus {
     /// Why nothing answers, or why the newest content does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<Arc<Report>>,
+}
+
+/// A debugger that a service runs under.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DebuggingStatus {
+    /// Its name.
+    pub debugger: Arc<str>,
+    /// Where it listens.
+    pub address: String,
 }
 
 /// What a gate does.
@@ -269,6 +281,11 @@ impl Core {
             }),
             pinned: service.pinned.as_ref().map(|pinned| pinned.revision),
             kept: service.past.iter().rev().map(|past| past.revision).collect(),
+            debugging: service
+                .plan
+                .debugging
+                .as_ref()
+                .map(|debugging| DebuggingStatus { debugger: debugging.name().into(), address: debugging.address() }),
             draining: count(Drains::Draining),
             stopping: count(Drains::Stopping),
             expected_ms: service.took.expected().or(service.took.last()).map(millis),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Core,
-    adopt::is_same_service,
+    debug::drain_limit,
     event::{Effect, Program, Spawn, StopHow},
     fact::{Fact, SwapHow, Times},
     fresh::millis,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{RunId, Time},
-    plan::Inputs,
+    plan::{Inputs, Swap},
 };
 
 /// So many instances may drain at a time; the oldest is stopped when one more comes.
@@ -134,19 +134,17 @@ impl Core {
     fn continue_next(&mut self, index: usize) -> bool {
         let service = &mut self.services[index];
         match &service.next {
-            Next::Clearing { .. } if service.leaving.is_empty() && service.live.is_none() => {
+            Next::Clearing { made, .. } if !service.is_hindered(made) => {
                 let Next::Clearing { made, why, purpose } = std::mem::replace(&mut service.next, Next::None) else {
                     return false;
                 };
                 let (made, why) = self.newest_for(index, made, why, purpose);
-                self.spawn_instance(index, made, why, purpose);
+                self.spawn_instance(index, made, why, purpose, Swap::Exclusive);
                 true
             }
-            Next::Pause { until, .. }
-                if *until <= self.now && (!service.is_exclusive() || service.leaving.is_empty()) =>
-            {
+            Next::Pause { until, made } if *until <= self.now && !service.is_hindered(made) => {
                 let Next::Pause { made, .. } = std::mem::replace(&mut service.next, Next::None) else { return false };
-                self.spawn_instance(index, made, Why::Crashed, Purpose::Restart);
+                self.spawn_instance(index, made, Why::Crashed, Purpose::Restart, Swap::Overlap);
                 true
             }
             _ => false,
@@ -185,22 +183,27 @@ impl Core {
                 service.in_vain = service.in_vain.saturating_add(1);
                 let name = service.plan.name.clone();
                 self.tell(Fact::Cancelled { run: candidate.run, name, why: why.to_owned() });
-                self.stop_instance(index, candidate.run);
+                self.dismiss(index, &candidate);
                 true
             }
             Next::Clearing { .. } | Next::Pause { .. } => true,
         }
     }
 
-    /// Tells an instance to end; it is leaving from now on.
+    /// Tells a candidate that is none any more to end.
+    pub(super) fn dismiss(&mut self, index: usize, candidate: &Candidate) {
+        let leaving = Leaving::new(candidate.run, &candidate.made, Drains::Stopping);
+        self.services[index].leaving.push(leaving);
+        self.out.push(Effect::Stop { run: candidate.run, how: StopHow::Ask });
+    }
+
+    /// Tells an instance that drains to end.
     pub(super) fn stop_instance(&mut self, index: usize, run: RunId) {
-        let leaving = &mut self.services[index].leaving;
-        match leaving.iter_mut().find(|leaving| leaving.run == run) {
-            Some(known) if known.drains == Drains::Stopping => return,
-            Some(known) => known.drains = Drains::Stopping,
-            None => leaving.push(Leaving { run, drains: Drains::Stopping }),
+        let mut draining = self.services[index].leaving.iter_mut().filter(|known| known.drains == Drains::Draining);
+        if let Some(known) = draining.find(|known| known.run == run) {
+            known.drains = Drains::Stopping;
+            self.out.push(Effect::Stop { run, how: StopHow::Ask });
         }
-        self.out.push(Effect::Stop { run, how: StopHow::Ask });
     }
 
     pub(super) fn start_swap(&mut self, index: usize, target: MadeOf, why: Why) {
@@ -215,28 +218,31 @@ impl Core {
 
     pub(super) fn start(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
         let service = &mut self.services[index];
-        if !service.is_exclusive() || (service.live.is_none() && service.leaving.is_empty()) {
-            return self.spawn_instance(index, made, why, purpose);
+        if !service.is_hindered(&made) {
+            return self.spawn_instance(index, made, why, purpose, Swap::Overlap);
         }
-        let limit = service.plan.drain.min(DRAIN_EXCLUSIVE);
-        if let Some(live) = service.live.take() {
-            service.leaving.push(Leaving { run: live.run, drains: Drains::Draining });
-            self.out.push(Effect::Drain { run: live.run, limit, uploads: service.plan.drain });
+        if service.live_hinders(&made)
+            && let Some(live) = service.live.take()
+        {
+            let uploads = drain_limit(&live.made, service.plan.drain);
+            let limit = drain_limit(&live.made, service.plan.drain.min(DRAIN_EXCLUSIVE));
+            service.leaving.push(Leaving::new(live.run, &live.made, Drains::Draining));
+            self.out.push(Effect::Drain { run: live.run, limit, uploads });
         }
         service.next = Next::Clearing { made, why, purpose };
     }
 
-    fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
+    /// `swap` is how it came to that; a service that is exclusive is so also where nothing had to go.
+    fn spawn_instance(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose, swap: Swap) {
         let run = self.new_run();
         let service = &mut self.services[index];
-        // An older program is started as it was when it ran, though dev.toml says something else by now.
-        let plan = if is_same_service(&made.plan, &service.plan) { &service.plan } else { &made.plan };
-        let plan = plan.clone();
+        let plan = service.plan_for(&made);
         if matches!(plan.inputs, Inputs::Tool(_)) {
             // What it reads is asked again once it runs; until then rather too much counts than too little.
             self.learned.remove(&plan.name);
         }
-        let swap = if service.is_exclusive() { SwapHow::Exclusive } else { SwapHow::Overlap };
+        let is_exclusive = swap == Swap::Exclusive || service.is_exclusive();
+        let swap = if is_exclusive { SwapHow::Exclusive } else { SwapHow::Overlap };
         self.out.push(Effect::Tell(Fact::Starting {
             revision: made.revision,
             run,
@@ -265,6 +271,7 @@ impl Core {
         candidate.process = Some((now, pid, port));
         let plan = service.plan.clone();
         self.out.push(Effect::Tell(Fact::Probing { run, service: plan.name.clone(), pid, port }));
+        self.tell_debugging(index, run);
         if matches!(plan.inputs, Inputs::Tool(_)) {
             self.out.push(Effect::AskInputs { name: plan.name.clone(), run });
         }
@@ -303,9 +310,13 @@ impl Core {
             since: now,
         };
         let old = service.live.replace(live);
-        service.note_good(candidate.made.clone());
+        if let Some(programs) = service.note_good(candidate.made.clone()) {
+            self.out.push(Effect::RememberPrograms { service: service.plan.name.clone(), programs });
+        }
         service.in_vain = 0;
-        service.took.note(now.since(candidate.began));
+        if candidate.made.plan.debugging.is_none() {
+            service.took.note(now.since(candidate.began));
+        }
         if service.failed.as_ref().is_some_and(|failed| failed.made.is_same(&candidate.made)) {
             service.failed = None;
         }
@@ -313,11 +324,13 @@ impl Core {
             service.exclusive = true;
             self.out.push(Effect::RememberExclusive { service: service.plan.name.clone() });
         }
-        let limit = service.plan.drain;
-        let old = old.map(|old| old.run);
-        service.leaving.extend(old.map(|run| Leaving { run, drains: Drains::Draining }));
+        let drain = service.plan.drain;
+        service.leaving.extend(old.iter().map(|old| Leaving::new(old.run, &old.made, Drains::Draining)));
         self.tell_live(index, &candidate, started, warning);
-        self.out.extend(old.map(|run| Effect::Drain { run, limit, uploads: limit }));
+        self.out.extend(old.map(|old| {
+            let limit = drain_limit(&old.made, drain);
+            Effect::Drain { run: old.run, limit, uploads: limit }
+        }));
         self.stop_oldest_draining(index);
     }
 
@@ -368,7 +381,10 @@ impl Core {
         let service = &self.services[index];
         let next = match &service.next {
             Next::Pause { until, .. } => Some(*until).filter(|until| *until > self.now),
-            Next::Starting(candidate) => candidate.process.map(|(since, ..)| since + service.plan.health.timeout),
+            Next::Starting(candidate) => {
+                let since = candidate.process.map(|(since, ..)| since);
+                since.zip(service.start_limit(candidate)).map(|(since, limit)| since + limit)
+            }
             Next::None | Next::Clearing { .. } => None,
         };
         let unsettled = service.unsettled_since.map(|since| since + CAP);

@@ -27,6 +27,8 @@ pub(super) enum Why {
     Gone(FilePath),
     /// Its part of dev.toml changed.
     Config,
+    /// A person wants its service under a debugger, or not any more.
+    Debugger,
     /// The instance ended by itself.
     Crashed,
     /// The newer program did not start: the last good one is started again.
@@ -50,6 +52,7 @@ impl fmt::Display for Why {
             Why::Void(path) => write!(f, "{} was written during the run", path.display()),
             Why::Gone(path) => write!(f, "output {} is gone", path.display()),
             Why::Config => write!(f, "dev.toml changed"),
+            Why::Debugger => write!(f, "another debugger was asked for, or none"),
             Why::Crashed => write!(f, "it ended by itself"),
             Why::LastGood => write!(f, "the newer one did not start"),
             Why::Person => write!(f, "asked for"),

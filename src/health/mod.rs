@@ -40,6 +40,8 @@ pub struct Target {
     pub public_host: String,
     /// Ports that devloop itself listens on: an instance is never looked for there.
     pub proxy_ports: Vec<u16>,
+    /// Whether it is looked for where it was not told to listen.
+    pub elsewhere: Elsewhere,
     /// Who made the listening socket.
     pub socket: Socket,
     /// How TLS with it begins, if it speaks that.
@@ -71,6 +73,15 @@ impl Rules {
         let health = service.health.clone();
         Rules { name: service.name.clone(), port: service.port, protocol: service.protocol, health }
     }
+}
+
+/// Whether an instance is looked for where it was not told to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// It is.
+    Sought,
+    /// It is not: something there takes whoever knocks for somebody else, as debuggers do.
+    LeftAlone,
 }
 
 /// Who made the socket that an instance listens on.
@@ -107,13 +118,15 @@ const ALIVE: Duration = Duration::from_millis(500);
 /// Waits until the instance is ready or cannot become so. Never ends by itself if the instance just says nothing.
 /// Cheap to drop at any moment; leaves nothing behind.
 pub async fn probe(target: Target) -> Outcome {
-    let Target { rules, port, leader, public_host, proxy_ports, socket, tls, heard, notify, seen, .. } = target;
+    let Target { rules, port, leader, public_host, proxy_ports, elsewhere, .. } = target;
+    let Target { socket, tls, heard, notify, seen, .. } = target;
     let clock = Clock::start();
     let speaks = knock::Speaks { protocol: rules.protocol, tls };
     let mut hands = knock::Hands::new(leader, public_host.clone(), speaks);
     let mut judge = Judge::new(rules, port, &public_host, socket);
     let mut work = hands.begin(judge.first());
-    let mut signals = Signals::new(heard, notify, port, leader, proxy_ports);
+    let look_at = port.filter(|_| elsewhere == Elsewhere::Sought);
+    let mut signals = Signals::new(heard, notify, look_at, leader, proxy_ports);
     let mut told = String::new();
     loop {
         let observation = tokio::select! {

@@ -208,7 +208,7 @@ pub(crate) fn is_assignment(word: &str) -> bool {
 
 /// Whether the script is certainly one command that is a program, so that `exec` lets it take the shell's place and
 /// get the signals that are sent to it.
-fn can_exec(shell: &[String], script: &[Piece], text: &str) -> bool {
+pub(super) fn can_exec(shell: &[String], script: &[Piece], text: &str) -> bool {
     let Some(program) = shell.first() else { return false };
     let shell_name = program.rsplit('/').next().unwrap_or(program);
     let first = text.split_whitespace().next().unwrap_or("");

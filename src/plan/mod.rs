@@ -2,9 +2,11 @@
 //! path concerns which step or service. It does not read files; `config` makes it.
 
 mod command;
+mod debug;
 mod describe;
 mod globs;
 mod hook;
+mod line;
 mod middleware;
 mod pattern;
 mod route;
@@ -21,6 +23,7 @@ use std::{
 
 pub use self::{
     command::{Command, Resolved, Vars},
+    debug::{Attach, Begin, Debug, Debugger, Debugging, Told, With},
     describe::{describe, time as show_time},
     globs::Globs,
     hook::{Hook, Moment, Notify, WindowSigns},
@@ -259,6 +262,10 @@ pub struct Service {
     pub problems: Option<Pattern>,
     /// Files it serves itself: a change of one is told to pages and restarts nothing, even if `inputs` name it too.
     pub assets: Globs,
+    /// How it is debugged when a person asks for that.
+    pub debug: Debug,
+    /// How it is started instead of by `run`, while a person debugs it. dev.toml has no word for this.
+    pub debugging: Option<Arc<Debugging>>,
 }
 
 /// `port`

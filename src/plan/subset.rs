@@ -80,7 +80,7 @@ impl Plan {
         plan
     }
 
-    fn no_such_service(&self, name: &str) -> Problem {
+    pub(super) fn no_such_service(&self, name: &str) -> Problem {
         let problem = Problem::new(format!("no service is named `{name}`"));
         if self.steps.iter().any(|step| *step.name == *name) {
             return problem.hint(format!("`{name}` is a step: steps run with the services that come after them"));

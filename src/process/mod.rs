@@ -36,10 +36,11 @@ pub use self::{
     ports::{Lease, Ports},
     programs::{Programs, Setup},
     queue::{LineReader, LineSender, queue},
+    search::find_program,
     signals::{Asked, Signals, stop_self},
     spawn::GuardBinary,
     strays::{Session, Stray},
-    taken::{Taken, who_has},
+    taken::{Taken, who_has, who_listens_on},
 };
 use crate::{
     model::{Exit, RunId},

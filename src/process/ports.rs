@@ -50,6 +50,11 @@ impl Ports {
         self.lock().never.insert(port);
     }
 
+    /// Whether nothing listens on this port, on neither loopback family.
+    pub fn is_free(port: u16) -> bool {
+        is_free(port)
+    }
+
     /// The next port that nothing listens on, on neither loopback family. None if all 10,000 are taken. One that was
     /// given back is given out again as late as possible.
     pub fn lease(&self) -> Option<Lease> {

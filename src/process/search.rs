@@ -51,6 +51,13 @@ pub(super) fn exec(program: &OsStr, args: &[OsString], env: &[(OsString, OsStrin
     worst
 }
 
+/// The file that `program` names on this path, if it is there and can be executed.
+pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Option<PathBuf> {
+    let env = [("PATH".into(), path.to_owned())];
+    let found = candidates(program, &env).into_iter().map(|candidate| cwd.join(candidate));
+    found.into_iter().find(|file| file.is_file() && is_executable(file))
+}
+
 fn c_string(text: &OsStr) -> Result<CString, Errno> {
     CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
 }

@@ -37,12 +37,17 @@ pub enum Taken {
 
 /// Who listens on `port`; none if nobody does, or if the OS does not tell.
 pub fn who_has(port: u16, programs: &Programs) -> Option<Taken> {
+    who_listens_on(port, |pid| programs.owner_of(pid))
+}
+
+/// The same where another knows which processes are ours.
+pub fn who_listens_on(port: u16, owner: impl Fn(u32) -> Option<RunId>) -> Option<Taken> {
     let listeners = sys::listeners_on(port);
     let Some(pid) = listeners.iter().find_map(|listener| listener.pid) else {
         return (!listeners.is_empty()).then_some(Taken::Unseen);
     };
     let command = sys::command_line(pid).unwrap_or_default();
-    Some(match programs.owner_of(pid) {
+    Some(match owner(pid) {
         Some(run) => Taken::Ours { run, pid, command },
         None if sys::variable_of(pid, SESSION_MARK).is_some() => Taken::AnotherDevloop { pid, command },
         None => Taken::Foreign { pid, command },

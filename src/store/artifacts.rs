@@ -43,19 +43,28 @@ impl Artifacts {
     /// What earlier sessions kept for later ones.
     pub(super) fn from_earlier(remembered: Vec<Remembered>, outs: &Outs) -> Artifacts {
         let mut artifacts = Artifacts::default();
-        for (index, one) in (0..).zip(remembered) {
-            let run = RunId(EARLIER + index);
+        for one in remembered {
             let folder = outs.root().join(&one.folder);
             if !folder.is_dir() {
                 continue;
             }
+            let run = artifacts.earlier_in(folder);
             artifacts.uses += 1;
             let artifact = Artifact { step: one.step.into(), run, digest: one.digest };
             let last_use = artifacts.uses;
             artifacts.kept.insert(one.key, Kept { artifact, stamp: one.stamp, how: Keep::Across, last_use });
-            artifacts.earlier.insert(run, folder);
         }
         artifacts
+    }
+
+    /// The run of an earlier session that wrote into this folder.
+    pub(super) fn earlier_in(&mut self, folder: PathBuf) -> RunId {
+        if let Some((run, _)) = self.earlier.iter().find(|(_, known)| **known == folder) {
+            return *run;
+        }
+        let run = RunId(EARLIER + self.earlier.len() as u64);
+        self.earlier.insert(run, folder);
+        run
     }
 
     /// Those that later sessions may use, the longest unused first.

@@ -8,6 +8,7 @@ mod key;
 mod lock;
 mod log;
 mod outs;
+mod programs;
 mod state;
 
 use std::{
@@ -18,7 +19,13 @@ use std::{
     time::Duration,
 };
 
-use self::{artifacts::Artifacts, lock::Lock, outs::Outs, state::State};
+use self::{
+    artifacts::Artifacts,
+    lock::Lock,
+    outs::Outs,
+    programs::Programs,
+    state::{Reached, State},
+};
 pub use self::{
     digest::artifact_digest,
     key::{Ingredients, environment_that_matters, inputs_digest, key},
@@ -26,7 +33,7 @@ pub use self::{
 };
 use crate::{
     error::Problem,
-    model::{Artifact, Digest, RunId},
+    model::{Artifact, Digest, PastProgram, Revision, RunId},
 };
 
 /// The folder's name below the project's root.
@@ -65,6 +72,8 @@ pub struct Store {
     folder: PathBuf,
     outs: Outs,
     inner: Mutex<Inner>,
+    /// Held while the state is written: one at a time, so that an older one never comes after a newer one.
+    writing: Mutex<()>,
     notes: Vec<String>,
     _lock: Lock,
 }
@@ -72,6 +81,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     artifacts: Artifacts,
+    programs: Programs,
     state: State,
 }
 
@@ -87,10 +97,12 @@ impl Store {
         let (lock, lock_note) = Lock::take(&folder)?;
         let (state, state_note) = State::read(&folder.join("state.json"));
         let outs = Outs::new(folder.join("artifacts"));
-        let artifacts = Artifacts::from_earlier(state.artifacts(), &outs);
+        let mut artifacts = Artifacts::from_earlier(state.artifacts(), &outs);
+        let (programs, programs_note) = Programs::read(state.programs(), &mut artifacts, &outs);
         outs.sweep(artifacts.folders());
-        let notes = [lock_note, state_note].into_iter().flatten().collect();
-        Ok(Store { folder, outs, inner: Mutex::new(Inner { artifacts, state }), notes, _lock: lock })
+        let notes = [lock_note, state_note, programs_note].into_iter().flatten().collect();
+        let inner = Mutex::new(Inner { artifacts, programs, state });
+        Ok(Store { folder, outs, inner, writing: Mutex::new(()), notes, _lock: lock })
     }
 
     /// The folder itself.
@@ -150,11 +162,10 @@ impl Store {
     pub fn keep(&self, key: Digest, artifact: &Artifact, how: Keep) -> io::Result<()> {
         let path = self.path_of(artifact);
         let stamp = digest::stamp(&path)?;
-        let mut inner = self.inner();
-        inner.artifacts.keep(key, artifact.clone(), stamp, how);
+        self.inner().artifacts.keep(key, artifact.clone(), stamp, how);
         match how {
             Keep::Session => Ok(()),
-            Keep::Across => inner.save(&self.outs),
+            Keep::Across => self.save(),
         }
     }
 
@@ -178,9 +189,14 @@ impl Store {
     }
 
     /// Removes artifacts, the longest unused first, until each step has at most 10 and all have at most 2 GiB together;
-    /// and what earlier runs of a step wrote that was never kept. Never those of `used` runs, nor of a step's newest run.
+    /// and what earlier runs of a step wrote that was never kept. Never those of `used` runs, of programs that one can go
+    /// back to, nor of a step's newest run.
     pub fn collect(&self, used: &[RunId]) {
-        let gone = self.inner().artifacts.collect(used);
+        let gone = {
+            let mut inner = self.inner();
+            let used: Vec<RunId> = used.iter().copied().chain(inner.programs.runs()).collect();
+            inner.artifacts.collect(&used)
+        };
         for (step, run) in gone {
             disk::remove_quietly(&self.outs.folder(&step, run));
         }
@@ -188,6 +204,60 @@ impl Store {
         for folder in gone {
             disk::remove_quietly(&folder);
         }
+    }
+
+    /// Where something for debuggers may be written, such as the program that `service` is debugged as. Its folder may
+    /// not be there.
+    pub fn debug_file(&self, service: &str) -> PathBuf {
+        self.folder.join("debug").join(file_name(service))
+    }
+
+    /// Writes a file for debuggers.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written.
+    pub fn write_debug_file(&self, name: &str, content: &str) -> Result<PathBuf, Problem> {
+        let path = self.debug_file(name);
+        if let Some(folder) = path.parent() {
+            disk::make_folder(folder).map_err(|error| disk::problem("make", folder, &error))?;
+        }
+        disk::write_whole(&path, content.as_bytes()).map_err(|error| disk::problem("write", &path, &error))?;
+        Ok(path)
+    }
+
+    /// The last revision that earlier sessions came to, as far as that is known: at least the newest one that something
+    /// is kept of. 0 if there were none.
+    pub fn revision(&self) -> Revision {
+        let inner = self.inner();
+        inner.state.revision().max(inner.programs.newest())
+    }
+
+    /// A revision is used from now on, and must not mean something else in a later session.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn reach(&self, revision: Revision) -> io::Result<()> {
+        let reached = self.inner().state.reach(revision);
+        match reached {
+            Reached::AsWritten => Ok(()),
+            Reached::ToBeWritten => self.save(),
+        }
+    }
+
+    /// The session ends at this revision. Written with the next `save`.
+    pub fn end_at(&self, revision: Revision) {
+        self.inner().state.end_at(revision);
+    }
+
+    /// The programs of each service that one can go back to, oldest first, as earlier sessions left them.
+    pub fn programs(&self) -> Vec<(Arc<str>, Vec<PastProgram>)> {
+        self.inner().programs.all()
+    }
+
+    /// From now on one can go back to these programs of `service`, oldest first. Their artifacts stay. Written with the
+    /// next `save`.
+    pub fn set_programs(&self, service: &str, programs: Vec<PastProgram>) {
+        self.inner().programs.set(service, programs);
     }
 
     /// The services that were learned to be replaceable only exclusively.
@@ -200,9 +270,8 @@ impl Store {
     /// # Errors
     /// The state cannot be written; it is remembered until this devloop ends.
     pub fn remember_exclusive(&self, service: &str) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.state.set_exclusive(service);
-        inner.save(&self.outs)
+        self.inner().state.set_exclusive(service);
+        self.save()
     }
 
     /// Forgets that, as a changed configuration asks.
@@ -210,9 +279,8 @@ impl Store {
     /// # Errors
     /// As `remember_exclusive`.
     pub fn forget_exclusive(&self, service: &str) -> io::Result<()> {
-        let mut inner = self.inner();
-        inner.state.unset_exclusive(service);
-        inner.save(&self.outs)
+        self.inner().state.unset_exclusive(service);
+        self.save()
     }
 
     /// Remembers how long a successful run of a step, or a service's start, took. Written with the next `save`.
@@ -230,7 +298,16 @@ impl Store {
     /// # Errors
     /// The system's; the old file is then untouched.
     pub fn save(&self) -> io::Result<()> {
-        self.inner().save(&self.outs)
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Disks are slow: nobody is kept from what is in memory meanwhile.
+        let (path, text) = {
+            let mut inner = self.inner();
+            let Some(text) = inner.text(&self.outs)? else { return Ok(()) };
+            (inner.state.path().to_owned(), text)
+        };
+        disk::write_whole(&path, text.as_bytes())?;
+        self.inner().state.was_written(text);
+        Ok(())
     }
 
     /// A log below this folder, at most 64 MiB in all; `notice` is told once when it cannot be written, and once when
@@ -246,9 +323,10 @@ impl Store {
 }
 
 impl Inner {
-    fn save(&mut self, outs: &Outs) -> io::Result<()> {
+    fn text(&mut self, outs: &Outs) -> io::Result<Option<String>> {
         let kept = self.artifacts.across(outs);
-        self.state.write(&kept)
+        let programs = self.programs.written(&self.artifacts, outs);
+        self.state.text(&kept, programs)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{digest::Stamp, disk};
-use crate::model::Digest;
+use crate::model::{Digest, Revision};
 
 /// How many durations of each step and service are remembered.
 const DURATIONS: usize = 10;
@@ -19,6 +19,12 @@ const DURATIONS: usize = 10;
 const EXCLUSIVE: &str = "exclusive";
 const TOOK: &str = "took_ms";
 const ARTIFACTS: &str = "artifacts";
+const PROGRAMS: &str = "programs";
+const REVISION: &str = "revision";
+
+/// So many revisions are taken at a time, so that not each of them has to be written down at once. Who is killed leaves
+/// a gap of less than this.
+const AHEAD: u64 = 16;
 
 /// An artifact that later sessions may use.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +35,13 @@ pub(super) struct Remembered {
     pub(super) folder: String,
     pub(super) digest: Digest,
     pub(super) stamp: Stamp,
+}
+
+/// Whether a revision is within what is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    AsWritten,
+    ToBeWritten,
 }
 
 /// The file in memory.
@@ -56,22 +69,52 @@ impl State {
         (State { path, fields, written: None }, note)
     }
 
-    /// Writes it if anything has changed.
-    pub(super) fn write(&mut self, artifacts: &[Remembered]) -> io::Result<()> {
+    /// What the file is to say, if it does not say that already.
+    pub(super) fn text(&mut self, artifacts: &[Remembered], programs: Value) -> io::Result<Option<String>> {
         self.fields.insert(ARTIFACTS.to_owned(), artifacts.iter().map(to_value).collect());
+        self.fields.insert(PROGRAMS.to_owned(), programs);
         let mut text = serde_json::to_string_pretty(&self.fields)?;
         text.push('\n');
-        if self.written.as_ref() == Some(&text) {
-            return Ok(());
-        }
-        disk::write_whole(&self.path, text.as_bytes())?;
+        Ok((self.written.as_ref() != Some(&text)).then_some(text))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file says this now.
+    pub(super) fn was_written(&mut self, text: String) {
         self.written = Some(text);
-        Ok(())
     }
 
     /// Only those that are written as they should be.
     pub(super) fn artifacts(&self) -> Vec<Remembered> {
         self.fields.get(ARTIFACTS).and_then(Value::as_array).into_iter().flatten().filter_map(from_value).collect()
+    }
+
+    /// See `Programs`.
+    pub(super) fn programs(&self) -> Option<&Value> {
+        self.fields.get(PROGRAMS)
+    }
+
+    /// No revision after this one was used so far.
+    pub(super) fn revision(&self) -> Revision {
+        Revision(self.fields.get(REVISION).and_then(Value::as_u64).unwrap_or_default())
+    }
+
+    /// This one is used. Whether that has to be written down now.
+    #[must_use]
+    pub(super) fn reach(&mut self, revision: Revision) -> Reached {
+        if revision <= self.revision() {
+            return Reached::AsWritten;
+        }
+        self.fields.insert(REVISION.to_owned(), json!(revision.0.saturating_add(AHEAD - 1)));
+        Reached::ToBeWritten
+    }
+
+    /// This was the last one.
+    pub(super) fn end_at(&mut self, revision: Revision) {
+        self.fields.insert(REVISION.to_owned(), json!(revision));
     }
 
     pub(super) fn exclusive(&self) -> Vec<Arc<str>> {
@@ -121,6 +164,11 @@ impl State {
     }
 }
 
+/// A file somebody edited must not lead out of the folder of artifacts.
+pub(super) fn is_inside(folder: &Path) -> bool {
+    folder.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+}
+
 fn set_aside(path: &Path, why: &str) -> String {
     let aside = path.with_extension("damaged.json");
     match disk::rename(path, &aside) {
@@ -142,8 +190,7 @@ fn from_value(value: &Value) -> Option<Remembered> {
     let text = |name: &str| value.get(name)?.as_str();
     let digest = |name: &str| u128::from_str_radix(text(name)?, 16).ok().map(Digest);
     let folder = text("folder")?.to_owned();
-    // a file somebody edited must not lead out of the folder of artifacts
-    let inside = Path::new(&folder).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    let inside = is_inside(Path::new(&folder));
     let stamp = Stamp { mark: digest("mark")?, bytes: value.get("bytes")?.as_u64()? };
     let one =
         Remembered { key: digest("key")?, step: text("step")?.to_owned(), folder, digest: digest("digest")?, stamp };

@@ -16,8 +16,8 @@ pub use self::{
     inotify::{Inotify, inotify},
     open_files::{lower_open_files, open_files_before, raise_open_files},
     processes::{
-        all_processes, command_line, descendants, is_zombie, open_for_writing, parent, resident_memory, started_at,
-        variable_of,
+        all_processes, command_line, descendants, is_traced, is_zombie, open_for_writing, parent, resident_memory,
+        started_at, variable_of,
     },
     sockets::{Listener, have_left, listeners_on, listening, pid_of_peer, pids_of_peers},
 };

@@ -41,6 +41,14 @@ fn descendants_by_parents(pid: u32) -> Vec<u32> {
     found
 }
 
+/// Whether a debugger traces it.
+#[cfg(target_os = "linux")]
+pub fn is_traced(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|tracer| tracer.trim() != "0")
+}
+
 /// The command line, words joined by spaces, on one line of at most 200 characters; none if it is gone or not ours to see.
 #[cfg(target_os = "linux")]
 pub fn command_line(pid: u32) -> Option<String> {
@@ -156,6 +164,12 @@ pub fn all_processes() -> Vec<u32> {
 #[cfg(not(target_os = "linux"))]
 pub fn variable_of(_pid: u32, _name: &str) -> Option<OsString> {
     None
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn is_traced(_pid: u32) -> bool {
+    false
 }
 
 /// Not known on this system.

@@ -7,6 +7,7 @@ use crate::{
     core::fact::{Fact, SwapHow, Times},
     error::Colour,
     model::{Exit, Line, Place, Report, Revision, RunId, Stream, Time},
+    plan::{Attach, Begin},
 };
 
 const DOCS: &str = include_str!("../../docs/json.md");
@@ -117,6 +118,18 @@ fn samples() -> Vec<(Fact, &'static str)> {
             Fact::Probing { run, service: api.clone(), pid: 4711, port: Some(20_123) },
             "api runs as process 4711 on port 20123: waiting until it is ready",
         ),
+        (
+            Fact::Debugging {
+                service: api.clone(),
+                run,
+                debugger: "dlv".into(),
+                address: "127.0.0.1:2345".to_owned(),
+                begin: Begin::Run,
+                attach: vec![Attach { editor: "terminal".to_owned(), how: "dlv connect 127.0.0.1:2345".to_owned() }],
+            },
+            "api runs under dlv: attach to 127.0.0.1:2345\n  terminal: dlv connect 127.0.0.1:2345",
+        ),
+        (Fact::DebuggingOver { service: api.clone() }, "api is not debugged any more"),
         (
             Fact::Live {
                 revision,
@@ -245,6 +258,8 @@ fn kind(fact: &Fact) -> usize {
         Fact::Paused => 26,
         Fact::Resumed { .. } => 27,
         Fact::Assets { .. } => 28,
+        Fact::Debugging { .. } => 29,
+        Fact::DebuggingOver { .. } => 30,
     }
 }
 
@@ -277,7 +292,7 @@ fn there_is_a_sample_of_every_kind_of_fact() {
     let kinds: Vec<usize> = samples().iter().map(|(fact, _)| kind(fact)).collect();
     let mut kinds = kinds;
     kinds.sort_unstable();
-    assert_eq!(kinds, (0..=28).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..=30).collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     core::fact::{Fact, Times},
     model::{Place, Report},
+    plan::{Attach, Begin},
 };
 
 /// What a fact means to the reader; becomes a colour.
@@ -59,6 +60,8 @@ pub fn say(fact: &Fact) -> Said {
         | Fact::Breaker { .. } => say_step(fact),
         Fact::Starting { .. }
         | Fact::Probing { .. }
+        | Fact::Debugging { .. }
+        | Fact::DebuggingOver { .. }
         | Fact::Live { .. }
         | Fact::Kept { .. }
         | Fact::Assets { .. }
@@ -129,6 +132,16 @@ fn say_service(fact: &Fact) -> Said {
             let port = port.map(|port| format!(" on port {port}")).unwrap_or_default();
             neutral(format!("{service} runs as process {pid}{port}: waiting until it is ready"))
         }
+        Fact::Debugging { service, debugger, address, begin, attach, .. } => {
+            let waits = match begin {
+                Begin::Run => "",
+                Begin::Wait => ", and waits for that before its first line",
+            };
+            let title = format!("{service} runs under {debugger}: attach to {address}{waits}");
+            let details = attach.iter().map(|Attach { editor, how }| format!("{editor}: {how}")).collect();
+            Said { tone: Tone::Attention, title, details }
+        }
+        Fact::DebuggingOver { service } => neutral(format!("{service} is not debugged any more")),
         Fact::Live { revision, service, times, warning, stale, .. } => {
             let mut details = Vec::new();
             details.extend(warning.iter().map(|warning| format!("warning: {warning}")));

@@ -420,3 +420,83 @@ stop = { run = "" }"#;
   |                ^^"#;
     assert_eq!(problem_of(toml), message);
 }
+
+#[test]
+fn an_unknown_debugger_is_said_with_those_that_are_known() {
+    let toml = r#"[[service]]
+name = "api"
+run = "./api"
+debug = "dvl""#;
+    let message = r#"error: devloop knows no debugger `dvl`
+ --> dev.toml:4:9
+  |
+4 | debug = "dvl"
+  |         ^^^^^
+  |
+  = hint: did you mean `dlv`?"#;
+    assert_eq!(problem_of(toml), message);
+}
+
+#[test]
+fn a_debuggers_command_says_where_it_listens() {
+    let toml = r#"[[service]]
+name = "api"
+run = "./api"
+debug = "gdbserver :2345 ./api""#;
+    let message = r#"error: the command of `debug` does not say where the debugger is to listen
+ --> dev.toml:4:9
+  |
+4 | debug = "gdbserver :2345 ./api"
+  |         ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: put `{debug_port}` where its port belongs, such as `gdbserver 127.0.0.1:{debug_port} {build}`"#;
+    assert_eq!(problem_of(toml), message);
+}
+
+#[test]
+fn waiting_is_up_to_a_debuggers_own_command() {
+    let toml = r#"[[service]]
+name = "api"
+run = "./api"
+debug = { run = "gdbserver :{debug_port} ./api", wait = true }"#;
+    let message = r#"error: `wait` has no effect: whether the program waits is up to the command in `run`
+ --> dev.toml:4:50
+  |
+4 | debug = { run = "gdbserver :{debug_port} ./api", wait = true }
+  |                                                  ^^^^
+  |
+  = hint: leave `wait` out"#;
+    assert_eq!(problem_of(toml), message);
+}
+
+#[test]
+fn debug_is_a_string_or_a_table() {
+    let toml = r#"[[service]]
+name = "api"
+run = "./api"
+debug = true"#;
+    let message = r#"error: `debug` must be a string or a table, not `true`
+ --> dev.toml:4:9
+  |
+4 | debug = true
+  |         ^^^^
+  |
+  = hint: write the name of a debugger, a command with `{debug_port}`, or a table with the keys `run`, `port` and `wait`"#;
+    assert_eq!(problem_of(toml), message);
+}
+
+#[test]
+fn the_port_of_a_debugger_is_a_number() {
+    let toml = r#"[[service]]
+name = "api"
+run = "./api"
+debug = { port = "auto" }"#;
+    let message = r#"error: `port` of a debugger must be a number, not a string
+ --> dev.toml:4:18
+  |
+4 | debug = { port = "auto" }
+  |                  ^^^^^^
+  |
+  = hint: such as `2345`; without it: the usual one of the debugger, or the next free one"#;
+    assert_eq!(problem_of(toml), message);
+}

@@ -248,7 +248,11 @@ impl Books {
                 assert!(self.exclusive.insert(service.clone()), "`{service}` is known to be exclusive");
             }
             Effect::Tell(fact) => self.told(fact),
-            Effect::AskInputs { .. } | Effect::Collect { .. } | Effect::Reload | Effect::Leave => {}
+            Effect::AskInputs { .. }
+            | Effect::Collect { .. }
+            | Effect::RememberPrograms { .. }
+            | Effect::Reload
+            | Effect::Leave => {}
         }
     }
 

@@ -32,6 +32,7 @@ enum Act {
     Crash { curses: u64 },
     KillAny,
     Restart,
+    Debug,
     Rebuild { all: bool },
     RollBack { count: usize },
     Pause,
@@ -57,6 +58,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => Just(Act::Rest),
         2 => (0..6_u64).prop_map(|curses| Act::Crash { curses }),
         1 => Just(Act::Restart),
+        1 => Just(Act::Debug),
         1 => any::<bool>().prop_map(|all| Act::Rebuild { all }),
         2 => (1..3_usize).prop_map(|count| Act::RollBack { count }),
         1 => Just(Act::Pause),
@@ -106,6 +108,7 @@ fn play(world: &mut World, acts: &[Act]) {
             Act::Crash { curses } => world.crash_one(*curses),
             Act::KillAny => world.kill_any(),
             Act::Restart => world.restart(),
+            Act::Debug => world.debug(),
             Act::Rebuild { all } => world.rebuild(*all),
             Act::RollBack { count } => world.roll_back(*count),
             Act::Pause => world.pause(),
@@ -350,6 +353,51 @@ proptest! {
             served.dedup();
             let wanted = served.len().checked_sub(count).map(|at| served[at]);
             if let Some(wanted) = wanted {
+                assert_eq!(world.live_content("api"), Some(wanted), "it does not go back to what was live");
+                assert_eq!(world.books.spawned, spawned + 1, "going back takes one start and no step");
+            }
+            world.save("main.go", last, 3);
+            world.rest();
+            world.check_at_rest();
+        });
+    }
+
+    #[test]
+    fn programs_of_an_earlier_session_can_be_gone_back_to(
+        shape in prop::sample::select(vec![0_usize, 1, 4, 5, 9, 12]),
+        seeds in any::<(u64, u64)>(),
+        contents in prop::collection::vec(1..40_u64, 2..6),
+        broken in any::<bool>(),
+        count in 1..3_usize,
+        last in 50..90_u64,
+    ) {
+        let mut first = World::new(plans::shape(shape), seeds.0);
+        let mut served: Vec<Content> = Vec::new();
+        with_trace(&mut first, |world| {
+            world.rest();
+            for content in contents {
+                world.save("main.go", content, 3);
+                world.rest();
+                let live = world.live_content("api");
+                served.extend(live.filter(|live| served.last() != Some(live)));
+            }
+        });
+        let mut world = first.next_session(seeds.1);
+        with_trace(&mut world, |world| {
+            assert!(world.core.revision() > first.core.revision(), "a number means two things");
+            if broken {
+                // Nothing goes live in this session before one goes back.
+                world.remove("main.go");
+            }
+            world.rest();
+            let spawned = world.books.spawned;
+            let now = world.live_content("api");
+            world.roll_back(count);
+            world.rest();
+            world.check_at_rest();
+            served.retain(|content| Some(*content) != now);
+            served.dedup();
+            if let Some(wanted) = served.len().checked_sub(count).map(|at| served[at]) {
                 assert_eq!(world.live_content("api"), Some(wanted), "it does not go back to what was live");
                 assert_eq!(world.books.spawned, spawned + 1, "going back takes one start and no step");
             }

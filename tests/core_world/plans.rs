@@ -1,14 +1,15 @@
 //! Small plans of different shapes for random worlds, and changes of them.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use devloop::plan::{
-    Backend, Cache, Command, Globs, Health, Inputs, Listen, Notify, Plan, Port, Protocol, Proxy, Reload, Restart,
-    Service, Settle, Step, Stop, Swap, Tool, Watch,
+    Backend, Begin, Cache, Command, Debugging, Globs, Health, Inputs, Listen, Notify, Plan, Port, Protocol, Proxy,
+    Reload, Restart, Service, Settle, Step, Stop, Swap, Told, Tool, Watch,
 };
 
 /// The files that people save in these plans.
@@ -79,6 +80,8 @@ pub fn service(name: &str, run: &str, swap: Swap, after: &[usize], uses: &[usize
         pty: None,
         problems: None,
         assets: Globs::default(),
+        debug: Default::default(),
+        debugging: None,
     }
 }
 
@@ -248,6 +251,23 @@ pub fn shape(number: usize) -> Plan {
             plan(steps, vec![reads(api(Swap::Overlap, 1), &["main.go", "server.js"])])
         }
     }
+}
+
+/// `plan` with these services under their debuggers, and no others.
+pub fn debugged(plan: &Plan, names: &BTreeSet<Arc<str>>) -> Plan {
+    let mut plan = plan.clone();
+    for service in &mut plan.services {
+        let mut other = (**service).clone();
+        // Each keeps its own, wherever it stands.
+        let port = 4_000 + other.name.bytes().map(u16::from).sum::<u16>();
+        let run = other.run.clone();
+        other.debugging = names.contains(&other.name).then(|| {
+            let (told, begin) = (Told::ByCommand, Begin::Run);
+            Arc::new(Debugging { debugger: None, port, run, told, begin })
+        });
+        *service = Arc::new(other);
+    }
+    plan
 }
 
 /// How many ways there are to change a plan.

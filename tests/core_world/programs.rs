@@ -160,6 +160,10 @@ impl World {
             Program::Service(service) => {
                 let index = self.plan.services.iter().position(|other| other.name == service.name);
                 let index = index.expect("it is in the plan");
+                let port = |service: &Service| service.debugging.as_ref().map(|debugging| debugging.port);
+                let mut others = self.processes.values().filter_map(Process::service);
+                let taken = others.any(|other| port(other) == port(service));
+                assert!(port(service).is_none() || !taken, "two debuggers want the same port");
                 (self.read_by_service(index), self.blind_before_service(index), 12 + self.random(300))
             }
         };
@@ -237,6 +241,8 @@ impl World {
             _ if cursed => self.dies(run, Exit::Code(3)),
             Arrival::Exits => self.dies(run, Exit::Code(1)),
             Arrival::Unhealthy => self.give(Event::Unhealthy { run, report: Report::new("not healthy") }),
+            // A start under a debugger has no limit: without a word it would never be over.
+            Arrival::Silent if service.debugging.is_some() => self.dies(run, Exit::Code(1)),
             Arrival::Silent => self.give(Event::Probing { run, seen: "connection refused".to_owned() }),
             Arrival::Ready => {
                 let process = self.processes.get_mut(&run).expect("it is there");
@@ -306,6 +312,13 @@ impl World {
                 self.left = true;
             }
             Effect::Collect { used } => self.collect(&used),
+            Effect::RememberPrograms { service, programs } => {
+                // Nothing that one can go back to may be gone.
+                for artifact in programs.iter().flat_map(|program| &program.artifacts) {
+                    assert!(self.artifacts.contains_key(&artifact.run), "{artifact:?} is not kept");
+                }
+                self.remembered.insert(service, programs);
+            }
             Effect::Tell(_) | Effect::Probe { .. } | Effect::RememberExclusive { .. } => {}
         }
     }

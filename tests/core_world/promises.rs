@@ -18,7 +18,7 @@ use super::{
     books::{Books, Reasons},
     content::{Arrival, Content, Fate, GARBAGE, MISSING, arrival, fate, formatted},
     plans,
-    programs::{is_blind, is_formatter, outputs, service_result, step_result},
+    programs::{Process, is_blind, is_formatter, outputs, service_result, step_result},
     world::World,
 };
 
@@ -144,7 +144,11 @@ impl World {
             };
             if let (Some(Seen::Open(old)), Seen::Holding | Seen::Failed) = (self.seen.get(name), now) {
                 let node = self.plan.services.iter().find(|node| node.name == *name).expect("it is in the plan");
-                let alone = node.swap == Swap::Exclusive || self.books.exclusive.contains(name);
+                // Two debuggers cannot have the same port.
+                let held =
+                    self.processes.get(old).and_then(Process::service).is_some_and(|old| old.debugging.is_some());
+                let debugged = node.debugging.is_some() && held;
+                let alone = node.swap == Swap::Exclusive || self.books.exclusive.contains(name) || debugged;
                 let excused = self.may_close == Some(*old) || self.may_close == Some(RunId(0));
                 assert!(alone || excused, "the gate of `{name}` closes without a cause");
             }

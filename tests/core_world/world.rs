@@ -13,7 +13,7 @@ use devloop::{
         Core,
         event::{Earlier, Effect, Event, Touch, Writer},
     },
-    model::{Artifact, Exit, FilePath, Report, RunId, Time},
+    model::{Artifact, Exit, FilePath, PastProgram, Report, RunId, Time},
     plan::{Plan, Restart},
 };
 
@@ -24,6 +24,9 @@ use super::{
     programs::Process,
     promises::Seen,
 };
+
+/// Runs of earlier sessions have numbers from here on.
+const EARLIER: u64 = 1 << 48;
 
 /// Something that is going to happen.
 #[derive(Clone, Debug)]
@@ -84,6 +87,8 @@ pub struct World {
     pub artifacts: BTreeMap<RunId, Content>,
     pub keys: BTreeMap<RunId, Content>,
     pub kept: BTreeMap<Content, Artifact>,
+    /// What one can go back to in a later session.
+    pub remembered: BTreeMap<Arc<str>, Vec<PastProgram>>,
     /// What steps without declared outputs left behind, somewhere.
     pub hidden: BTreeMap<Arc<str>, Content>,
     /// How many restarts after a crash come to nothing.
@@ -98,6 +103,8 @@ pub struct World {
     rewrites: BTreeMap<FilePath, u8>,
     /// What another dev.toml will say.
     base: Arc<Plan>,
+    /// The services that a person wants under their debuggers.
+    debugged: BTreeSet<Arc<str>>,
     pub books: Books,
     pub seen: BTreeMap<Arc<str>, Seen>,
     /// The run whose end may close a gate; 0: any gate may close.
@@ -111,12 +118,20 @@ pub struct World {
 
 impl World {
     pub fn new(plan: Plan, seed: u64) -> World {
+        let mut world = World::asleep(plan, seed);
+        world.give(Event::Tick);
+        world
+    }
+
+    /// Before anything has happened.
+    fn asleep(plan: Plan, seed: u64) -> World {
         let plan = Arc::new(plan);
         let names = plans::SOURCES.iter().chain([&plans::CONFIG]);
         let files: BTreeMap<FilePath, Content> = names.map(|name| (Arc::from(Path::new(name)), 2)).collect();
         let mut world = World {
             core: Core::new(plan.clone(), &[]),
             base: plan.clone(),
+            debugged: BTreeSet::new(),
             plan,
             now: 0,
             seed,
@@ -130,6 +145,7 @@ impl World {
             artifacts: BTreeMap::new(),
             keys: BTreeMap::new(),
             kept: BTreeMap::new(),
+            remembered: BTreeMap::new(),
             hidden: BTreeMap::new(),
             curses: 0,
             tainted: false,
@@ -145,8 +161,27 @@ impl World {
             trace: Vec::new(),
         };
         world.unknown_writers = world.random(6) == 0;
-        world.give(Event::Tick);
         world
+    }
+
+    /// devloop ends, and begins again with the same files: only what is on the disk is left.
+    pub fn next_session(&self, seed: u64) -> World {
+        let mut next = World::asleep((*self.plan).clone(), seed);
+        next.files.clone_from(&self.files);
+        next.known.clone_from(&self.files);
+        next.hidden.clone_from(&self.hidden);
+        next.core.continue_after(self.core.revision());
+        for (service, programs) in &self.remembered {
+            let mut programs = programs.clone();
+            for artifact in programs.iter_mut().flat_map(|program| &mut program.artifacts) {
+                let content = self.artifacts[&artifact.run];
+                artifact.run = RunId(artifact.run.0 + EARLIER);
+                next.artifacts.insert(artifact.run, content);
+            }
+            next.core.recall_programs(service, programs);
+        }
+        next.give(Event::Tick);
+        next
     }
 
     pub fn random(&mut self, below: u64) -> u64 {
@@ -273,6 +308,19 @@ impl World {
             self.tainted = true;
             self.happen(Happening::Dies { run, exit: Exit::Signal(9) });
         }
+    }
+
+    /// A person wants a service under its debugger, or not any more.
+    pub fn debug(&mut self) {
+        let names: Vec<Arc<str>> = self.plan.services.iter().map(|service| service.name.clone()).collect();
+        let name = names[self.random(names.len() as u64) as usize].clone();
+        self.books.asked_for(&name);
+        if !self.debugged.remove(&name) {
+            self.debugged.insert(name);
+        }
+        let plan = Arc::new(plans::debugged(&self.plan, &self.debugged));
+        self.plan = plan.clone();
+        self.give(Event::Debug(plan));
     }
 
     pub fn rebuild(&mut self, all: bool) {
@@ -479,7 +527,7 @@ impl World {
         if content == GARBAGE {
             return self.give(Event::BadPlan(Report::new("half a file")));
         }
-        let plan = Arc::new(plans::changed(&self.base, content - 2));
+        let plan = Arc::new(plans::debugged(&plans::changed(&self.base, content - 2), &self.debugged));
         self.books.new_plan(&self.plan, &plan);
         self.plan = plan.clone();
         self.give(Event::NewPlan(plan));

@@ -13,7 +13,10 @@ use super::{
     row::{Look, Prefix},
     view::{Mode, Seat, View},
 };
-use crate::{core::event::Earlier, model::Place};
+use crate::{
+    core::event::Earlier,
+    model::{Place, Switch},
+};
 
 /// What the pane asks others to do.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub enum Steer {
     Restart(Arc<str>),
     /// Go back to an earlier program.
     RollBack(Earlier),
+    /// Start this service under its debugger, or without it again.
+    Debug(Arc<str>, Switch),
     /// Let saves start nothing for now.
     Pause,
     /// Let go of what was paused or pinned.
@@ -262,6 +267,7 @@ impl View {
                 self.say(format!("restarts {service}"));
                 return Some(Ask::Steer(Steer::Restart(service)));
             }
+            Command::Debug(service, switch) => return Some(Ask::Steer(Steer::Debug(service, switch))),
             Command::OpenBrowser => match self.url.clone() {
                 Some(url) => return Some(Ask::Browse(url)),
                 None => self.say("nothing listens: there is no service with a port"),

@@ -13,7 +13,7 @@ use crate::{
         event::Earlier,
         status::{ServiceStatus, WatchingState},
     },
-    model::Revision,
+    model::{Revision, Switch},
 };
 
 /// One thing to do.
@@ -29,6 +29,8 @@ pub(super) enum Command {
     Resume,
     /// Start this service again.
     Restart(Arc<str>),
+    /// Start this service under its debugger, or without it again.
+    Debug(Arc<str>, Switch),
     /// Open the proxy's address in the browser.
     OpenBrowser,
     /// Open this place of the problem in the editor.
@@ -75,6 +77,10 @@ impl Command {
         all.extend(kept.into_iter().map(|revision| Command::RollBack(Earlier::Revision(revision))));
         all.push(Command::pause_or_resume(view));
         all.extend(view.status.services.iter().map(|service| Command::Restart(service.name.clone())));
+        all.extend(status.services.iter().map(|service| {
+            let switch = if service.debugging.is_some() { Switch::Off } else { Switch::On };
+            Command::Debug(service.name.clone(), switch)
+        }));
         if view.url.is_some() {
             all.push(Command::OpenBrowser);
         }
@@ -138,6 +144,8 @@ impl Command {
             Command::Pause => "pause: saves start nothing for now".to_owned(),
             Command::Resume => "resume: let saves count, let go of an earlier program".to_owned(),
             Command::Restart(service) => format!("restart {service}"),
+            Command::Debug(service, Switch::On) => format!("debug {service}: start it under its debugger"),
+            Command::Debug(service, Switch::Off) => format!("debug {service} no longer"),
             Command::OpenBrowser => "open the browser".to_owned(),
             Command::OpenEditor(0) => "open the problem in the editor".to_owned(),
             Command::OpenEditor(nth) => format!("open place {} of the problem in the editor", nth + 1),
@@ -174,6 +182,7 @@ impl Command {
             Command::RollBack(Earlier::Back(_)) => "b",
             Command::Pause | Command::Resume => "p",
             Command::Restart(_) => "R",
+            Command::Debug(..) => "",
             Command::OpenBrowser => "o",
             Command::OpenEditor(0) => "e",
             Command::OpenEditor(_) => "",

@@ -141,6 +141,10 @@ fn service(view: &View, service: &ServiceStatus, name_width: usize, width: usize
         ));
     }
     if let Some(live) = &service.live {
+        if let Some(debugging) = &service.debugging {
+            let words = format!("  {} {}", debugging.debugger, debugging.address);
+            spans.push(Span::styled(words, theme.tone(Tone::Attention)));
+        }
         let port = live.port.map(|port| format!("  port {port}")).unwrap_or_default();
         spans.push(Span::raw(format!("  revision {}  run {}{port}", live.revision, live.run)));
     }

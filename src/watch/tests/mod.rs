@@ -128,6 +128,8 @@ impl World {
             env_files: env_files.iter().map(|file| path(file)).collect(),
             inputs: Inputs::None,
             assets: Globs::default(),
+            debug: Default::default(),
+            debugging: None,
             program: None,
             after: Vec::new(),
             needs: Vec::new(),

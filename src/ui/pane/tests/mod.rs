@@ -60,6 +60,7 @@ fn service(name: &str) -> ServiceStatus {
         live: Some(instance(3, 4)),
         starting: None,
         pinned: None,
+        debugging: None,
         kept: vec![Revision(3)],
         draining: 0,
         stopping: 0,
