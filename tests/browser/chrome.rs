@@ -67,13 +67,25 @@ impl Chrome {
         if let Some(running) = shared.upgrade() {
             return Some(running);
         }
-        let chrome = Arc::new(Chrome::start());
+        let chrome = Arc::new(Chrome::start(|_| {}));
         *shared = Arc::downgrade(&chrome);
         Some(chrome)
     }
 
-    fn start() -> Chrome {
+    /// The browser of somebody who trusts this authority; none, with a line that says so, where that cannot be made.
+    pub fn of_somebody_who_trusts(authority: &Path) -> Option<Arc<Chrome>> {
+        if !have("chromium") || !have("certutil") {
+            return None;
+        }
+        Some(Arc::new(Chrome::start(|home| trust(home, authority))))
+    }
+
+    /// `prepare` gets the home folder of its person.
+    fn start(prepare: impl FnOnce(&Path)) -> Chrome {
         let folder = TempDir::new().expect("a temporary folder");
+        let home = folder.path().join("home");
+        std::fs::create_dir(&home).expect("folders can be made");
+        prepare(&home);
         let (to, from) = (folder.path().join("to"), folder.path().join("from"));
         for pipe in [&to, &from] {
             mkfifo(pipe, Mode::S_IRWXU).expect("a pipe with a name");
@@ -101,6 +113,7 @@ impl Chrome {
             .args(arguments)
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
             .arg("about:blank")
+            .env("HOME", &home)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -180,6 +193,18 @@ impl Drop for Profile {
     }
 }
 
+/// As `devloop trust` does it for Chromium, and for nobody else.
+fn trust(home: &Path, authority: &Path) {
+    let store = home.join(".pki/nssdb");
+    std::fs::create_dir_all(&store).expect("folders can be made");
+    let place = format!("sql:{}", store.display());
+    let authority = authority.to_str().expect("paths of tests are text");
+    for arguments in [&["-N", "--empty-password"][..], &["-A", "-t", "C,,", "-n", "devloop", "-i", authority]] {
+        let status = Command::new("certutil").args(["-d", &place]).args(arguments).status();
+        assert!(status.expect("certutil starts").success(), "certutil {arguments:?}");
+    }
+}
+
 fn hear(mut reader: BufReader<File>, heard: &Heard) {
     let mut piece = [0; 64 * 1024];
     let mut buffer = Vec::new();
@@ -191,11 +216,18 @@ fn hear(mut reader: BufReader<File>, heard: &Heard) {
             let mut inbox = heard.inner.lock().unwrap_or_else(PoisonError::into_inner);
             match message["id"].as_u64() {
                 Some(id) => drop(inbox.answers.insert(id, message)),
+                None if is_noise(&message) => {}
                 None => inbox.events.entry(text(&message["sessionId"])).or_default().push(message),
             }
             heard.news.notify_all();
         }
     }
+}
+
+/// What nobody asks for: hours of it would fill the memory.
+fn is_noise(event: &Value) -> bool {
+    let method = event["method"].as_str().unwrap_or_default();
+    method.starts_with("Network.") && method != "Network.requestWillBeSent"
 }
 
 impl Page {
@@ -279,6 +311,11 @@ impl Page {
         console.chain(thrown).chain(logged).filter(|line| !line.contains("favicon.ico")).collect()
     }
 
+    /// Remembers its requests no longer: a page that polls for an hour makes many.
+    pub fn forgets_requests(&self) {
+        self.call("Network.disable", json!({}));
+    }
+
     /// The addresses it has asked for, in order.
     pub fn requests(&self) -> Vec<String> {
         self.events("Network.requestWillBeSent").iter().map(|event| text(&event["params"]["request"]["url"])).collect()
@@ -301,9 +338,10 @@ impl Page {
         self.wait("a download", || !self.events("Page.downloadWillBegin").is_empty());
     }
 
-    /// Takes every certificate for a good one.
-    pub fn trusts_everybody(&self) {
-        self.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true }));
+    /// Waits until the browser asks for this time whether to leave the page, and answers.
+    pub fn answers_whether_to_leave(&self, time: usize, answer: &str) {
+        self.wait("a question", || self.events("Page.javascriptDialogOpening").len() >= time);
+        self.call("Page.handleJavaScriptDialog", json!({ "accept": answer == "yes" }));
     }
 
     /// A phone, held upright.
@@ -357,7 +395,8 @@ fn text(value: &Value) -> String {
 /// Whether a program can be used here. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names it.
 pub fn have(tool: &str) -> bool {
     let found = Command::new(tool).arg(if tool == "go" { "version" } else { "--version" }).output();
-    if found.is_ok_and(|output| output.status.success()) {
+    // certutil has no way to ask it nothing.
+    if found.is_ok_and(|output| output.status.success() || tool == "certutil") {
         return true;
     }
     let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();

@@ -147,24 +147,22 @@ async fn what_scripts_fetch_is_what_the_program_wrote() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_over_https_and_http_2_reload_and_talk_through_websockets() {
-    let Some(chrome) = Chrome::get() else { return };
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().to_owned();
     let places = Places { own: home.join("devloop"), mkcert: home.join("mkcert"), home };
     let leaves = Leaves::of(Authority::find_or_make(&places).unwrap());
+    let Some(chrome) = Chrome::of_somebody_who_trusts(&places.own.join("ca.pem")) else { return };
     let certify = Certify(Arc::new(move |name| leaves.certificate(name)));
     let stage = Stage::with(|settings| settings.rules.tls = Some(Https::new(certify, &[], None).unwrap())).await;
     let (old, new) = (talking("old").await, talking("new").await);
     let run = stage.add(old.addr);
     stage.gate(open(run));
     let page = chrome.page();
-    page.trusts_everybody();
     page.go(&address(&stage).replace("http:", "https:"));
     listens(&page);
     assert_eq!(page.eval("performance.getEntriesByType('navigation')[0].nextHopProtocol"), "h2");
     // And one that reloads by itself, so that it sees how its connection ends.
     let own = page.another();
-    own.trusts_everybody();
     own.go(&format!("{}own", address(&stage).replace("http:", "https:")));
     for page in [&page, &own] {
         page.until("window.said === 'old'");

@@ -279,6 +279,29 @@ async fn a_page_that_comes_back_out_of_the_history_is_brought_up_to_date() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_may_refuse_to_leave_a_page_and_is_asked_again_after_the_next_swap() {
+    let Some((chrome, stage)) = stage().await else { return };
+    let app = program("app", "").await;
+    stage.gate(open(stage.add(app.addr), 1));
+    let page = chrome.page();
+    page.go(&address(&stage));
+    listens(&page);
+    page.call(
+        "Runtime.evaluate",
+        serde_json::json!({
+            "expression": "addEventListener('beforeunload', (event) => event.preventDefault())", "userGesture": true,
+        }),
+    );
+    stage.gate(open(stage.add(app.addr), 2));
+    page.answers_whether_to_leave(1, "no");
+    stage.gate(open(stage.add(app.addr), 3));
+    page.answers_whether_to_leave(2, "yes");
+    page.loaded(2);
+    listens(&page);
+    assert_eq!(page.loads(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_is_kept_for_the_way_back_and_goes_on_listening_there() {
     let Some((chrome, stage)) = stage().await else { return };
     let (old, new) = (program("old", "").await, program("new", "").await);

@@ -34,6 +34,7 @@ fn nothing_is_seen_of_swaps(mode: &str) {
     let page = chrome.page();
     page.go(&address);
     let own = page.another();
+    [&page, &own].into_iter().for_each(Page::forgets_requests);
     own.go(&format!("{address}own"));
     for swap in 0..=swaps() {
         let version = format!("v{swap}");

@@ -23,6 +23,8 @@
   };
   const told = new Map();
   let reloading = false;
+  // Another swap came meanwhile.
+  let missed = false;
 
   Object.defineProperty(window, '__devloop', {
     value: Object.freeze({ service: page.service, revision: page.revision }),
@@ -94,6 +96,7 @@
   // Once for each state that calls for it: a page that comes back as it was comes out of a cache or a service worker.
   function reload(what) {
     const mark = `${page.token} ${what}`;
+    missed = reloading;
     if (reloading) return;
     if (recall('reload') === mark) {
       console.info('devloop: this page is older than the program, and a reload does not change that: is it cached?');
@@ -112,6 +115,12 @@
     }
     reloading = true;
     location.reload();
+    // Whoever has not saved a form may have said no: the next swap asks again.
+    setTimeout(() => {
+      reloading = false;
+      const own = told.get(page.service);
+      if (missed && own) take(own);
+    }, 3_000);
   }
 
   let leavingSince = -Infinity;
