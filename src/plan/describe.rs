@@ -185,6 +185,9 @@ fn starts_service(plan: &Plan, service: &Service) -> String {
         Inputs::Tool(tool) => reasons.push(format!("what {} says it reads", tool_name(*tool))),
     }
     reasons.extend(service.env_files.iter().map(|file| file.display().to_string()));
+    if let Some(Trust::File(file)) = service.tls.as_ref().map(|tls| &tls.trust) {
+        reasons.push(file.display().to_string());
+    }
     if reasons.is_empty() { "nothing: it runs until devloop ends".to_owned() } else { reasons.join(", ") }
 }
 

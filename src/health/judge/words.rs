@@ -112,7 +112,8 @@ pub(super) fn closes(port: u16) -> String {
 }
 
 pub(super) fn only_closes(port: u16) -> Report {
-    Report::new(closes(port)).hint("if it does not speak HTTP, set `health = { tcp = true }`")
+    Report::new(closes(port))
+        .hint("if it speaks TLS, write `tls = true`; if it does not speak HTTP, set `health = { tcp = true }`")
 }
 
 /// It listens at `place` and not where it should.
