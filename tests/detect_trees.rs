@@ -107,6 +107,7 @@ fn files_that_a_build_leaves_out_make_no_program() {
             ("x/main_test.go", &test),
             ("vendor/a/main.go", SERVER),
             ("examples/a/main.go", SERVER),
+            ("cdk/main.go", SERVER),
             ("other/go.mod", "module other"),
             ("other/main.go", SERVER),
         ],
@@ -172,6 +173,16 @@ fn go_generators_come_before_the_build_in_an_order_that_builds() {
 }
 
 #[test]
+fn a_generator_that_a_folder_replaces_is_the_one_in_that_folder() {
+    let go_mod = "module github.com/a-h/templ/examples/counter\n\nrequire github.com/a-h/templ v0.2.0\n\nreplace github.com/a-h/templ => ../../\n";
+    reads(
+        &[("go.mod", go_mod), ("main.go", SERVER), ("page.templ", "")],
+        &[],
+        &["run = \"go run github.com/a-h/templ/cmd/templ generate\""],
+    );
+}
+
+#[test]
 fn a_generator_that_cannot_be_had_is_left_out_and_said() {
     let finding = reads(&[("go.mod", MOD), ("main.go", SERVER), ("sqlc.yaml", "version: 2\n")], &[], &["build"]);
     assert_eq!(finding.draft.of(detect::Kind::Step).count(), 1);
@@ -199,6 +210,34 @@ fn go_generate_runs_where_its_program_can_be_had_and_makes_what_is_built() {
         &[],
         &["run = \"go generate ./ent\"", "\"!ent/schema/**\""],
     );
+}
+
+#[test]
+fn what_a_program_embeds_and_git_does_not_have_is_built_before() {
+    let embeds = |pattern: &str| format!("package ui\n\nimport \"embed\"\n\n//go:embed {pattern}\nvar Box embed.FS\n");
+    let main = SERVER.replace("\"os\"", "\"os\"\n\t_ \"example.com/shop/v2/ui\"");
+    let package = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"8"}}"#;
+    let ui = embeds("all:dist/*");
+    let files = [("go.mod", MOD), ("main.go", &main), ("ui/ui.go", &ui), ("ui/package.json", package)];
+    let wanted = [
+        "name = \"install-ui\"\nrun = \"npm install",
+        "name = \"build-ui\"\nrun = \"npm run build\"\ninputs = [\"ui/**/*.",
+        "\"!ui/dist/**\"]\noutputs = [\"ui/dist/**\"]\ncwd = \"ui\"",
+    ];
+    let finding = reads(&files, &["npm"], &wanted);
+    let steps: Vec<&str> = finding.draft.of(detect::Kind::Step).map(detect::Table::name).collect();
+    assert_eq!(steps, ["install-ui", "build-ui", "build"]);
+    // A mark that keeps the folder in git is nothing that could be served.
+    let marked: Vec<(&str, &str)> = files.iter().copied().chain([("ui/dist/.gitkeep", "")]).collect();
+    reads(&marked, &["npm"], &wanted);
+    let committed: Vec<(&str, &str)> = files.iter().copied().chain([("ui/dist/index.html", "")]).collect();
+    assert_eq!(reads(&committed, &["npm"], &[]).draft.of(detect::Kind::Step).count(), 1);
+    // Ignored by git, and here from the last build: it is built again, as its sources change.
+    let ignored: Vec<(&str, &str)> = committed.iter().copied().chain([(".gitignore", "dist\n")]).collect();
+    reads(&ignored, &["npm"], &wanted);
+    let nobody = [files[0], files[1], files[2]];
+    let finding = reads(&nobody, &[], &[]);
+    assert!(finding.doubts[0].text.contains("ui/ui.go embeds `ui/dist`, which is not here"), "{:?}", finding.doubts);
 }
 
 #[test]
@@ -277,6 +316,19 @@ fn cargo_binaries_are_built_and_copied_out() {
         &[],
         &["trunk serve --port {port}", "inputs = []"],
     );
+}
+
+#[test]
+fn a_member_of_a_workspace_above_is_built_into_the_workspace_s_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let member = folder.path().join("basics/hello");
+    fs::create_dir_all(member.join("src")).unwrap();
+    fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = [\"basics/*\"]\n").unwrap();
+    fs::write(member.join("Cargo.toml"), "[package]\nname = \"hello\"\n[dependencies]\naxum = \"0.8\"\n").unwrap();
+    fs::write(member.join("src/main.rs"), "fn main() { std::env::var(\"PORT\"); }").unwrap();
+    let finding = detect::find(&Tree::below(&member, Machine::default()), &[]).unwrap();
+    let text = finding.draft.toml();
+    assert!(text.contains("${CARGO_TARGET_DIR:-../../target}/debug/hello"), "{text}");
 }
 
 #[test]
@@ -398,6 +450,13 @@ fn python_frameworks_are_started_without_their_own_reloading() {
     reads(&[manage, ("poetry.lock", "")], &["poetry"], &["poetry run python manage.py", "poetry install"]);
     // What is not installed is put into the project's own environment.
     reads(&[manage, ("uv.lock", "")], &[], &["pip install -q --disable-pip-version-check uv", ".venv/bin/uv sync"]);
+    reads(&[manage, ("Pipfile", "")], &["pipenv"], &["pipenv run python manage.py"]);
+    reads(&[manage, ("Pipfile", "")], &[], &[".venv/bin/pipenv install --dev"]);
+    reads(
+        &[manage, ("Pipfile", ""), ("requirements.txt", "django\n")],
+        &[],
+        &["pip install -q --disable-pip-version-check -r"],
+    );
     reads(&[manage, ("poetry.lock", "")], &[], &[".venv/bin/poetry install --no-root", "run = \".venv/bin/python man"]);
     reads(
         &[manage, ("requirements.txt", "django\n")],
@@ -457,6 +516,15 @@ fn other_languages_are_known_by_their_frameworks() {
             &[("build.gradle.kts", "id(\"org.springframework.boot\")"), ("gradlew", "")],
             "env SERVER_PORT={port} ./gradlew -q --console=plain bootRun",
         ),
+        (&[("pom.xml", "<groupId>io.quarkus</groupId>")], "mvn -q quarkus:dev -Dquarkus.http.port={port}"),
+        (
+            &[("build.gradle", "id 'io.micronaut.application'"), ("gradlew", "")],
+            "env MICRONAUT_SERVER_PORT={port} ./gradlew",
+        ),
+        (&[("build.gradle.kts", "application { mainClass = \"x.Main\" }")], "gradle -q --console=plain run"),
+        (&[("deno.json", "{}"), ("main.ts", "export default { fetch() {} }")], "deno serve --port {port} main.ts"),
+        (&[("app.py", "app = Litestar([index])\n")], "-m uvicorn app:app"),
+        (&[("package.json", r#"{"scripts":{"dev":"bun --watch a.ts"}}"#), ("bun.lock", ""), ("a.ts", "")], "bun a.ts"),
         (
             &[("src/Shop/Shop.csproj", "<Project Sdk=\"Microsoft.NET.Sdk.Web\">")],
             "dotnet run --project src/Shop/Shop.csproj",
@@ -503,6 +571,14 @@ fn databases_of_a_compose_file_are_needed_and_an_env_file_is_read() {
             "env_files = [\".env\"]",
         ],
     );
+    let set = "services:\n  web:\n    build: .\n    environment:\n      - DATABASE_URL=postgres://db/x\n      - A=b\n";
+    let files_with_set = [("go.mod", MOD), ("main.go", SERVER), ("compose.yaml", set), (".env", "A=b\n")];
+    let missing = reads(&files_with_set, &[], &[]);
+    assert!(
+        missing.doubts.iter().any(|doubt| doubt.text.contains("compose.yaml sets `DATABASE_URL` for `web`")),
+        "{:?}",
+        missing.doubts
+    );
     let without = reads(files, &[], &[]);
     assert!(without.doubts.iter().any(|doubt| doubt.text.contains("docker does not run here")), "{:?}", without.doubts);
 }
@@ -523,7 +599,8 @@ fn two_programs_of_different_kinds_are_never_chosen_between() {
         finding.doubts
     );
     // A framework's own bundler is its helper.
-    reads(&[("artisan", ""), ("package.json", page)], &[], &["artisan serve"]);
+    let finding = reads(&[("artisan", ""), ("package.json", page)], &[], &["artisan serve"]);
+    assert!(finding.doubts[0].text.contains("`devloop up web assets` runs both"), "{:?}", finding.doubts);
 }
 
 #[test]

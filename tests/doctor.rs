@@ -304,6 +304,49 @@ fn a_health_path_that_another_file_calls_otherwise_is_found() {
     assert_eq!((&finding["file"], &finding["line"]), (&Value::from("compose.yaml"), &Value::from(5)));
 }
 
+#[test]
+fn probes_of_kubernetes_and_labels_of_traefik_are_read_wherever_they_lie() {
+    let toml = service(free_port(), "health = \"/health\"");
+    let probe = "spec:\n  containers:\n  - name: api\n    readinessProbe:\n      httpGet:\n        path: /readyz\n";
+    let folder = Folder::with(&[("dev.toml", &toml), ("deploy/k8s/api.yaml", probe)]);
+    let finding = folder.finding("health-path", "readinessProbe asks for `/readyz`, and dev.toml for `/health`");
+    assert_eq!(finding["file"], "deploy/k8s/api.yaml");
+    let labels = "services:\n  api:\n    image: x\n    labels:\n      traefik.http.services.api.loadbalancer.healthcheck.path: /ping\n";
+    let folder = Folder::with(&[("dev.toml", &toml), ("docker-compose.yml", labels)]);
+    folder.finding("health-path", "asks for `/ping`, and dev.toml for `/health`");
+    let same = probe.replace("/readyz", "/health");
+    assert_eq!(Folder::with(&[("dev.toml", &toml), ("deploy/k8s/api.yaml", &same)]).findings(), NOTHING);
+}
+
+#[test]
+fn a_plugin_of_other_modules_than_go_mod_requires_is_found() {
+    let has_cc = ["cc", "gcc"].iter().any(|cc| Command::new(cc).arg("--version").output().is_ok());
+    if !have_go() || !has_cc {
+        return;
+    }
+    let go_mod =
+        "module example.com/shop\n\ngo 1.21\n\nrequire example.com/lib v1.0.0\n\nreplace example.com/lib => ./lib\n";
+    let folder = Folder::with(&[
+        ("go.mod", go_mod),
+        ("main.go", MAIN),
+        ("lib/go.mod", "module example.com/lib\n\ngo 1.21\n"),
+        ("lib/lib.go", "package lib\n\nvar X = 1\n"),
+        ("greet/greet.go", "package main\n\nimport \"example.com/lib\"\n\nvar Greeting = lib.X\n\nfunc main() {}\n"),
+    ]);
+    let mut go = Command::new("go");
+    go.args(["build", "-buildvcs=false", "-buildmode=plugin", "-o", "greet.so", "./greet"]).current_dir(folder.path());
+    let built = go.env("CGO_ENABLED", "1").env_remove("GOFLAGS").output().unwrap();
+    if !built.status.success() {
+        eprintln!("skipped: plugins cannot be built here: {}", String::from_utf8_lossy(&built.stderr));
+        return;
+    }
+    assert_eq!(folder.findings(), NOTHING);
+    // What a folder replaces has no version of its own: only without it can they differ.
+    folder.write("go.mod", "module example.com/shop\n\ngo 1.21\n\nrequire example.com/lib v1.1.0\n");
+    folder
+        .finding("go-plugin", "the plugin `greet.so` was built with `example.com/lib` v1.0.0, and go.mod says v1.1.0");
+}
+
 /// Answers each connection with what `answer` makes of the first words, until the test is over.
 fn server(answer: impl Fn(&mut std::net::TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -58,6 +58,16 @@ pub(super) fn load(finding: &Finding, root: &Path) -> Result<Loaded, Vec<Problem
     })
 }
 
+/// The nearest folder above that is a project, and what says so: `devloop up` was typed in one of its folders.
+fn above(root: &Path) -> Option<(&Path, &'static str)> {
+    const MARKS: &[&str] =
+        &["go.mod", "Cargo.toml", "package.json", "manage.py", "pyproject.toml", "Gemfile", "pom.xml"];
+    root.ancestors().skip(1).find_map(|folder| {
+        let mark = MARKS.iter().find(|mark| folder.join(mark).is_file())?;
+        Some((folder, *mark))
+    })
+}
+
 const NOTHING_HINT: &str = "\
 `devloop up -- CMD` runs a command as it is; or write a dev.toml, for a server that learns its port from `$PORT`:
 
@@ -72,5 +82,11 @@ fn nothing_there(problem: Problem, root: &Path) -> Problem {
         return problem;
     }
     let message = format!("no {FILE_NAME} in `{}` or a folder above it, and {}", root.display(), problem.message);
-    Problem::new(message).hint(NOTHING_HINT)
+    let hint = match above(root) {
+        Some((folder, file)) => {
+            format!("`{file}` is in `{0}`: `devloop -C {0} up` looks there", folder.display())
+        }
+        None => NOTHING_HINT.to_owned(),
+    };
+    Problem::new(message).hint(hint)
 }

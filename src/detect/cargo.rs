@@ -32,6 +32,9 @@ const SERVERS: &[&str] = &[
     "xitca-web",
 ];
 
+/// A workspace is looked for in so many folders above.
+const MOST_LEVELS: usize = 4;
+
 /// One binary.
 struct Binary {
     name: String,
@@ -184,9 +187,21 @@ fn reading(tree: &Tree, binary: &Binary, step: &str, rank: Rank, shared: Option<
 }
 
 fn target_folder(tree: &Tree) -> String {
+    let up = above(tree);
     let config = tree.toml(".cargo/config.toml").or_else(|| tree.toml(".cargo/config"));
     let folder = config.and_then(|config| Some(config.get("build")?.get("target-dir")?.as_str()?.to_owned()));
-    folder.unwrap_or_else(|| "target".to_owned())
+    folder.unwrap_or_else(|| format!("{up}target"))
+}
+
+/// The way to the workspace that this folder is a member of: `../../`; empty if it is its own.
+fn above(tree: &Tree) -> String {
+    let is_workspace =
+        |up: &str| tree.toml(&format!("{up}Cargo.toml")).is_some_and(|file| file.contains_key("workspace"));
+    let ways = (1..=MOST_LEVELS).map(|levels| "../".repeat(levels));
+    match is_workspace("") {
+        true => String::new(),
+        false => ways.into_iter().find(|up| is_workspace(up)).unwrap_or_default(),
+    }
 }
 
 fn service(binary: &Binary, name: &str, step: &str, doubts: &mut Vec<Doubt>, shared: Option<&toml::Value>) -> Table {

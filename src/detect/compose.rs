@@ -64,6 +64,7 @@ pub(super) fn needed(tree: &Tree) -> Needed {
         return needed;
     };
     let services = config["services"].as_object().cloned().unwrap_or_default();
+    needed.doubts.extend(variables(tree, file, &services));
     let databases = services.iter().filter_map(|(name, service)| Some((name, published(service)?)));
     let databases: Vec<(&String, u16)> = databases.collect();
     if databases.is_empty() {
@@ -85,6 +86,34 @@ pub(super) fn needed(tree: &Tree) -> Needed {
     let which = if FILES[..4].contains(&file) { String::new() } else { format!("-f {file} ") };
     needed.services.extend(free.into_iter().map(|(name, port)| service(name, port, file, &which)));
     needed
+}
+
+/// What the file sets for the program itself, and nothing here does.
+fn variables(tree: &Tree, file: &str, services: &serde_json::Map<String, Json>) -> Option<Doubt> {
+    let dotenv = tree.text(".env").unwrap_or_default();
+    let is_missing = |name: &String| {
+        let in_dotenv = dotenv.lines().any(|line| line.trim_start_matches("export ").starts_with(&format!("{name}=")));
+        !tree.variable(name) && !in_dotenv && !matches!(name.as_str(), "PORT" | "NODE_ENV" | "TZ")
+    };
+    services.iter().filter(|(_, service)| !service["build"].is_null()).find_map(|(owner, service)| {
+        let names: Vec<String> = match &service["environment"] {
+            Json::Object(map) => map.keys().cloned().collect(),
+            Json::Array(list) => {
+                let lines = list.iter().filter_map(Json::as_str);
+                lines.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned())).collect()
+            }
+            _ => Vec::new(),
+        };
+        let missing: Vec<String> = names.into_iter().filter(is_missing).map(|name| format!("`{name}`")).collect();
+        let shown = match missing.len() {
+            0 => return None,
+            1 | 2 => missing.join(" and "),
+            more => format!("{}, {} and {} more", missing[0], missing[1], more - 2),
+        };
+        Some(Doubt::new(format!(
+            "{file} sets {shown} for `{owner}`, and nothing here does: `env`, if the program needs it"
+        )))
+    })
 }
 
 fn service(name: &str, port: u16, file: &str, which: &str) -> Table {

@@ -14,12 +14,16 @@ use super::{
 /// Folders whose programs are no part of the project.
 const ASIDE: &[&str] = &[
     "_examples",
+    "cdk",
     "demo",
     "example",
     "examples",
     "hack",
+    "infra",
     "internal",
+    "lambda",
     "misc",
+    "pulumi",
     "samples",
     "scripts",
     "test",

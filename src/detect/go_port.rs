@@ -77,6 +77,12 @@ fn port_variable(text: &str) -> Option<String> {
     if let Some(found) = read.captures(text) {
         return Some(found.get(1).map_or(String::new(), |default| default.as_str().to_owned()));
     }
+    // A field that is filled from it; its default says whether it is a port or an address.
+    let field = pattern(r#"`[^`\n]*\b(?:env|envconfig|mapstructure)\s*:\s*"PORT[",\s][^`\n]*`"#);
+    if let Some(found) = field.find(text) {
+        let default = pattern(r#"(?i:default)\s*:\s*"([^"]*)""#);
+        return Some(default.captures(found.as_str()).map_or(String::new(), |default| default[1].to_owned()));
+    }
     // gin's Run() without an address asks for $PORT itself.
     let tag = pattern(r#"(?:env|envconfig|mapstructure)\s*:\s*"PORT["\s,]|\.Run\(\)"#);
     let gin = tag.find(text).is_some_and(|found| found.as_str() != ".Run()" || text.contains("gin-gonic/gin"));
@@ -150,6 +156,8 @@ mod tests {
             (r#"port := getEnv("PORT", "8080")"#, Where::Port),
             (r#"port := getEnv("PORT", ":8080")"#, variable("PORT=:{port}")),
             ("Port int `env:\"PORT\" envDefault:\"3000\"`", Where::Port),
+            ("Port string `envconfig:\"PORT\" default:\":4000\"`", variable("PORT=:{port}")),
+            ("Port string `default:\":4000\" env:\"PORT\"`", variable("PORT=:{port}")),
             ("import \"github.com/gin-gonic/gin\"\nr := gin.Default()\nr.Run()", Where::Port),
             (r#"r.Run(":8080")"#, Where::Fixed(8080)),
             (r#"e.Logger.Fatal(e.Start(":1323"))"#, Where::Fixed(1323)),

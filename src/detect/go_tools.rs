@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     draft::{Table, Value},
     go::{Code, Program},
+    go_embed,
     patterns::pattern,
     reading::Doubt,
     tree::folder_of,
@@ -57,6 +58,7 @@ const NOT_BUILT_FROM: &[&str] = &[
 
 pub(super) fn steps(code: &Code, program: &Program) -> Generated {
     let mut generated = Generated::default();
+    go_embed::put(code, program, &mut generated);
     buf(code, &mut generated);
     sqlc(code, &mut generated);
     ent(code, program, &mut generated);
@@ -91,6 +93,11 @@ fn how_to_run(code: &Code, tool: &Tool) -> Option<String> {
     }
     let required = pattern(&format!(r"(?m)^\s*(?:require\s+)?{}\s+(v[\w.+-]+)", regex::escape(tool.module)));
     let version = required.captures(&code.go_mods)?;
+    // The version of one that is replaced is not what is built: its own examples replace a tool by the folder above.
+    let replaced = pattern(&format!(r"(?m)^\s*(?:replace\s+)?{}(?:\s+v\S+)?\s+=>\s+\.", regex::escape(tool.module)));
+    if replaced.is_match(&code.go_mods) {
+        return Some(format!("go run {}", tool.package));
+    }
     Some(format!("go run {}@{}", tool.package, &version[1]))
 }
 

@@ -10,6 +10,7 @@ mod compose;
 mod draft;
 mod frameworks;
 mod go;
+mod go_embed;
 mod go_port;
 mod go_tools;
 pub mod import;
@@ -91,7 +92,12 @@ fn here(tree: &Tree) -> Vec<Reading> {
     readings.extend(conventional);
     readings.extend(frameworks::dotnet(tree));
     let node = node::readings(tree).into_iter();
-    readings.extend(node.map(|reading| if owns_pages { reading.aside() } else { reading }));
+    readings.extend(node.map(|reading| match owns_pages {
+        // A framework's own bundler is no second `web`.
+        true if reading.name == "web" => reading.named("assets").aside(),
+        true => reading.aside(),
+        false => reading,
+    }));
     // A script beside a program in another language is seldom what is meant.
     let known = readings.iter().any(|reading| reading.rank == Rank::Likely);
     let is_script = |reading: &Reading| reading.what.starts_with("a Python program");

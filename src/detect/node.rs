@@ -113,6 +113,20 @@ pub(super) fn readings(tree: &Tree) -> Vec<Reading> {
     readings
 }
 
+/// How the folder of a package is installed and built, and what is not sure about it.
+pub(super) fn to_build(tree: &Tree) -> Option<(Table, String, Option<Doubt>)> {
+    let json = tree.json("package.json")?;
+    let manager = Manager::of(tree, &json);
+    let draft = Draft::new(vec![manager.install(), Table::step("build", manager.script("build", ""))]);
+    let mut reading =
+        Reading { name: String::new(), what: String::new(), draft, doubts: Vec::new(), rank: Rank::Likely };
+    if !tree.program(manager.program()) && tree.program("npx") {
+        fetched(&mut reading, manager.program());
+    }
+    let run = reading.draft.tables.pop()?.text("run")?.to_owned();
+    Some((reading.draft.tables.pop()?, run, reading.doubts.pop()))
+}
+
 /// npx fetches a package manager that is not installed.
 fn fetched(reading: &mut Reading, program: &str) {
     let runs = |run: &str| run.split_whitespace().next() == Some(program);

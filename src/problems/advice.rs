@@ -36,6 +36,10 @@ const KNOWN: &[(&[&str], &str)] = &[
         "the limit of inotify is reached: `devloop doctor` prints the command that raises it",
     ),
     (&["enospc", "watchers"], "the limit of inotify is reached: `devloop doctor` prints the command that raises it"),
+    (
+        &["missing port in address"],
+        "it wants an address where it is given a port: `run = \"env PORT=:{port} …\"`, or a colon before it in the code",
+    ),
     (&["text file busy"], "a step writes over the program that runs: let it write to `{out}`"),
 ];
 
@@ -102,6 +106,7 @@ mod tests {
         advised("go: go.mod requires go >= 1.27.0 (running go 1.26.8; GOTOOLCHAIN=local)", "GOTOOLCHAIN=auto");
         advised("main.go:4:2: missing go.sum entry for module providing package x/y", "go mod tidy");
         advised("npm error Missing script: \"dev\"", "package.json");
+        advised("listen tcp: address 25109: missing port in address", "PORT=:{port}");
         advised("error: externally-managed-environment", "venv");
         advised("Error: ENOSPC: System limit for number of file watchers reached, watch '/x'", "inotify");
     }

@@ -105,6 +105,17 @@ fn of_several_programs_none_is_chosen_and_all_are_named() {
 }
 
 #[test]
+fn in_a_folder_of_a_project_the_project_is_named() {
+    let project = go_project();
+    project.write("cmd/api/main.go", GO_SERVER);
+    let inside = project.path("cmd/api");
+    let output = project.command(&["up", "--once"]).current_dir(&inside).output().expect("devloop starts");
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    let wanted = format!("`go.mod` is in `{0}`: `devloop -C {0} up`", project.root().display());
+    assert!(err(&output).contains(&wanted), "{}", err(&output));
+}
+
+#[test]
 fn init_writes_a_good_file_once_and_over_another_only_by_force() {
     let project = go_project();
     project.write("main.go", GO_SERVER);

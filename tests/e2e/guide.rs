@@ -90,9 +90,10 @@ fn the_quick_start_does_what_it_says() {
                 typed += 1;
                 // The page promises the new answer at once. A machine on which the build takes longer than `fresh` gets the
                 // old one, marked; so here somebody waits. (That requests wait by themselves is in `saves.rs`.)
+                const WAIT: &str = "devloop wait --timeout 60s > waited 2>&1;";
                 let lines = match prints {
-                    Some(_) => lines.replace("curl", "devloop wait --timeout 60s > waited; curl"),
-                    None => lines.to_owned(),
+                    Some(_) => lines.replace("curl", &format!("{WAIT} curl")),
+                    None => lines.replace("devloop status", &format!("{WAIT} devloop status")),
                 };
                 let output = shell(&project, &lines.replace("http://localhost:3000", &address));
                 let said = String::from_utf8_lossy(&output.stdout);
