@@ -23,6 +23,8 @@ use crate::{
 const INSPECTOR: &str = include_str!("inspector.cjs");
 /// So many ports after the usual one are tried.
 const NEAR: u16 = 20;
+/// How often it is looked whether a debugger has started its program: some end as soon as they have begun.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How often it is looked whether the program under a debugger still runs.
 const LOOK: Duration = Duration::from_millis(250);
 /// So many looks in a row must find none.
@@ -215,7 +217,7 @@ impl App {
         let task = tokio::spawn(async move {
             let (mut has_had_one, mut without) = (false, 0);
             while without < GONE {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(if has_had_one { LOOK } else { FIRST_LOOK }).await;
                 // A debugger has children of its own, too. Where the OS does not tell, none is ever found, nor missed.
                 let look = move || sys::descendants(leader).into_iter().any(sys::is_traced);
                 let has_one = tokio::task::spawn_blocking(look).await.unwrap_or(true);

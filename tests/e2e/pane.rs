@@ -356,7 +356,8 @@ fn the_bell_rings_on_failure_and_recovery_in_every_pane_and_only_if_it_is_asked_
     seat.sees("● app  live");
     let attached = Seat::take_with(&project, &["attach"], 80, 24);
     attached.sees("● app  live");
-    for (version, after) in [("bad", "✗ step `build` failed"), ("3", "● app  live  revision 3")] {
+    // Revisions go on from those of the first devloop.
+    for (version, after) in [("bad", "✗ step `build` failed"), ("3", "● app  live  revision 6")] {
         let before = [seat.bytes(), attached.bytes()];
         project.write("version", version);
         seat.sees(after);
