@@ -120,7 +120,7 @@ impl World {
                 let runs = before.iter().find(|step| running.contains(&self.plan.steps[**step].name));
                 // What was live before, or has been cleared the way for, may start again.
                 assert!(
-                    runs.is_none() || alone || self.books.is_restart(spawn.run),
+                    runs.is_none() || alone || service.debugging.is_some() || self.books.is_restart(spawn.run),
                     "`{}` starts while a step before it runs",
                     service.name
                 );
@@ -248,10 +248,13 @@ impl World {
         let status = self.core.status();
         let crashes = |service: &ServiceStatus| service.gate == GateState::Failed;
         let rests = |service: &ServiceStatus| service.starting.is_none() && service.stopping + service.draining == 0;
-        let steps = status.steps.iter().all(|step| matches!(step.state, StepState::Clean | StepState::Failed));
+        let paused = status.watching == WatchingState::Paused;
+        let rest =
+            |state| matches!(state, StepState::Clean | StepState::Failed) || (paused && state == StepState::Waiting);
+        let steps = status.steps.iter().all(|step| rest(step.state));
         steps
             && !self.quit
-            && (status.settling.is_empty() || status.watching == WatchingState::Paused)
+            && (status.settling.is_empty() || paused)
             && status.services.iter().any(crashes)
             && status.services.iter().all(|service| crashes(service) || rests(service))
     }
