@@ -302,3 +302,28 @@ fn protoc_names_every_error() {
     let places = project.places("protoc --descriptor_set_out=out a.proto");
     is(&places[0], "a.proto", 4, Some(3), "\"strin\" is not defined");
 }
+
+#[test]
+fn tsc_esbuild_and_vite_name_their_places() {
+    if !has("npm", "--version") {
+        return;
+    }
+    let project = Project::new(&[
+        ("package.json", "{ \"private\": true, \"type\": \"module\" }"),
+        ("index.html", "<script type=\"module\" src=\"/src/page.js\"></script>"),
+        ("src/main.ts", "const few: number = \"a\";\nimport \"./missing\";\nexport const more = few;\n"),
+        ("src/page.js", "import \"./lost.js\";\n"),
+        ("src/broken.ts", "const x = ;\n"),
+    ]);
+    project.output("npm install --no-audit --no-fund --save-dev typescript@5 esbuild vite@6");
+    for form in ["false", "true"] {
+        let places = project.places(&format!("npx tsc --noEmit --pretty {form} src/main.ts"));
+        is(&places[0], "src/main.ts", 1, Some(7), "Type 'string' is not assignable to type 'number'.");
+    }
+    let places = project.places("npx esbuild --bundle src/main.ts --outfile=out.js");
+    is(&places[0], "src/main.ts", 2, Some(7), "Could not resolve \"./missing\"");
+    let places = project.places("npx esbuild src/broken.ts --outfile=out.js");
+    is(&places[0], "src/broken.ts", 1, Some(10), "Unexpected \";\"");
+    let places = project.places("npx vite build");
+    is(&places[0], &project.path("src/page.js"), 1, None, "Could not resolve \"./lost.js\"");
+}

@@ -64,8 +64,14 @@ pub(super) fn vite(lines: &[&str]) -> Option<Hit> {
         .filter_map(|(at, line)| {
             Some((at, line.trim_start().strip_prefix("File: ").or(line.trim_start().strip_prefix("file: "))?))
         })
-        .find_map(|(at, target)| Some((at, located(target)?)))?;
+        .find_map(|(at, target)| Some((at, located(target).or_else(|| whole(target))?)))?;
     Some(error(place(file, number, column, message), at + 1))
+}
+
+/// A file of which no line is named: what it imports is not there. Its beginning is a place to go to.
+fn whole(target: &str) -> Option<(&str, u32, Option<u32>)> {
+    let target = target.trim();
+    (target.contains('/') && !target.contains(char::is_whitespace)).then_some((target, 1, None))
 }
 
 /// A place that may have a URL's query behind the file.
