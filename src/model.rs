@@ -220,3 +220,26 @@ pub struct Line {
 pub fn on_disk(root: &Path, file: &Path) -> PathBuf {
     root.join(file)
 }
+
+/// One service's share of the requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Its name.
+    pub service: Arc<str>,
+    /// Requests waiting at its gate.
+    pub held: u64,
+    /// Requests, streams and tunnels that its instances are working on.
+    pub in_flight: u64,
+    /// Open tunnels among them.
+    pub tunnels: u64,
+    /// Requests that came in so far.
+    pub requests: u64,
+    /// Requests that were held so far.
+    pub were_held: u64,
+    /// Requests that were sent a second time because the first instance died without answering.
+    pub replayed: u64,
+    /// Answers of devloop's own: 502, 503, 504.
+    pub refused: u64,
+    /// Answers of programs that were out of date.
+    pub stale: u64,
+}

@@ -13,7 +13,7 @@ use crate::{
         status::{GateState, Status, StepState},
     },
     journal::Journal,
-    metrics::{Metrics, Readings, Traffic},
+    metrics::{Metrics, Readings},
     model::{Line, Time},
     proxy::{Numbers, Since, Stats},
     store::Log,
@@ -116,22 +116,8 @@ fn readings(watcher: &Watcher, log: &Log, status: &Status, stats: &Stats) -> Rea
         memory: sys::resident_memory(),
         dropped_lines: log.dropped(),
         connections: stats.connections,
-        traffic: stats.services.iter().map(traffic).collect(),
+        traffic: stats.services.clone(),
         failed: steps.chain(gates.map(|service| service.name.clone())).collect(),
         stale: stale.map(|service| service.name.clone()).collect(),
-    }
-}
-
-fn traffic(stats: &crate::proxy::ServiceStats) -> Traffic {
-    Traffic {
-        service: stats.service.as_str().into(),
-        held: stats.held,
-        in_flight: stats.in_flight,
-        tunnels: stats.tunnels,
-        requests: stats.requests,
-        were_held: stats.were_held,
-        replayed: stats.replayed,
-        refused: stats.refused,
-        stale: stats.stale,
     }
 }

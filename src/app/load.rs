@@ -70,7 +70,9 @@ impl Meter {
 /// How many requests a proxy has counted for each service.
 pub(super) fn counts(proxy: &Proxy) -> Vec<Count> {
     let services = proxy.stats().services.into_iter();
-    services.map(|stats| Count { service: stats.service, held: stats.held, requests: stats.requests }).collect()
+    services
+        .map(|stats| Count { service: stats.service.to_string(), held: stats.held, requests: stats.requests })
+        .collect()
 }
 
 impl Rates {

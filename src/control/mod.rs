@@ -2,8 +2,8 @@
 //!
 //! One JSON object a line, versioned, on a unix socket that only its owner can open (docs/control.md). `place` says where
 //! it is, `ask` what may be asked, `chronicle` what is remembered of this session, `story` what that tells about one
-//! revision, `server` answers (`connection`, and `attach`
-//! for a pane), `client` asks, `attached` reads what such a pane is told. What is done about a wish is decided elsewhere: the room hands it on.
+//! revision, `server` answers (`connection`, and `attach` for a pane), `client` asks, `attached` reads what such a pane is
+//! told. What is done about a wish is decided elsewhere: the room hands it on.
 
 mod ask;
 mod attach;

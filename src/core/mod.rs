@@ -5,7 +5,8 @@
 //! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `void` (what was read in the
 //! middle of a write), `learn` (what tool chains say is read), `pass` (what is let finish although it is out of date),
 //! `pipeline` (steps), `swap` (services), `failure` (instances that do not come up, or end), `fresh` (what requests are to
-//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see), `debug` (services under their debuggers).
+//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see),
+//! `debug` (services under their debuggers).
 
 pub mod event;
 pub mod fact;

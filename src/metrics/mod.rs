@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use self::families::{Counted, Read, of};
-pub use self::readings::{Readings, Traffic};
+pub use self::readings::Readings;
 use crate::core::fact::Fact;
 
 /// All numbers. Every method may be called from any thread.

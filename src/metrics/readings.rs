@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::model::Traffic;
+
 /// How things stand.
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
@@ -23,27 +25,4 @@ pub struct Readings {
     pub failed: Vec<Arc<str>>,
     /// Services whose answers are out of date, by name.
     pub stale: Vec<Arc<str>>,
-}
-
-/// One service's requests.
-#[derive(Clone, Debug, Default)]
-pub struct Traffic {
-    /// Its name.
-    pub service: Arc<str>,
-    /// Waiting at the gate now.
-    pub held: u64,
-    /// At work in its instances now.
-    pub in_flight: u64,
-    /// Open tunnels now.
-    pub tunnels: u64,
-    /// So far.
-    pub requests: u64,
-    /// That were held so far.
-    pub were_held: u64,
-    /// That were sent a second time so far.
-    pub replayed: u64,
-    /// That devloop answered itself so far.
-    pub refused: u64,
-    /// Answered by a program that was out of date so far.
-    pub stale: u64,
 }

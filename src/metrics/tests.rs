@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Metrics, Readings, Traffic};
+use super::{Metrics, Readings};
 use crate::{
     core::fact::{Fact, Times},
-    model::{Exit, Report, Revision, RunId},
+    model::{Exit, Report, Revision, RunId, Traffic},
 };
 
 /// Every sample by its name and labels. Fails where the text breaks a rule of OpenMetrics 1.0.

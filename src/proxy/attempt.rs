@@ -184,24 +184,16 @@ fn fate_of_stream(error: &hyper::Error, recovered: bool, counts: &Counts, why: S
 
 /// What HTTP/2 itself says about an error.
 pub(super) fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if let Some(found) = inner.downcast_ref() {
-            return Some(found);
-        }
-        cause = inner.source();
-    }
-    None
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What an error was caused by, and that in turn.
+fn causes(error: &hyper::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
 }
 
 /// The error and what it was caused by, in one line.
 fn describe(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
+    let texts = std::iter::once(error.to_string()).chain(causes(error).map(ToString::to_string));
+    texts.collect::<Vec<_>>().join(": ")
 }

@@ -16,10 +16,10 @@ use super::{
     gate::{Asker, Bounds, Kind, Look, Order, Pace, Patience, look},
     instance::Instance,
     queue::{Permit, Place, Queue, Ticket},
-    settings::{Caller, ServiceStats},
+    settings::Caller,
     shared::{Life, Shared},
 };
-use crate::model::{Report, Revision, RunId, Time};
+use crate::model::{Report, Revision, RunId, Time, Traffic};
 
 /// Between two attempts to reach an instance that refuses connections although its gate is open.
 const TRY_AGAIN: Duration = Duration::from_millis(25);
@@ -34,7 +34,7 @@ pub(super) struct Desk {
     pub(super) tally: Tally,
 }
 
-/// What is counted of a service; see `ServiceStats`.
+/// What is counted of a service; see `Traffic`.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) requests: AtomicU64,
@@ -247,10 +247,10 @@ impl Desk {
     }
 
     /// The numbers of this service.
-    pub(super) fn stats(&self) -> ServiceStats {
+    pub(super) fn stats(&self) -> Traffic {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ServiceStats {
-            service: self.name.to_string(),
+        Traffic {
+            service: Arc::clone(&self.name),
             held: self.queue.len() as u64,
             in_flight: of(&self.tally.in_flight),
             tunnels: of(&self.tally.tunnels),

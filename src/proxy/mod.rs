@@ -74,7 +74,7 @@ use tokio::task::JoinSet;
 
 pub use self::settings::{
     Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
-    ServiceRoute, ServiceStats, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
+    ServiceRoute, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
 };
 pub use self::{browser::Lines, tls::Https};
 use self::{

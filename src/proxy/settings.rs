@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{browser::Lines, tls::Https};
 use crate::{
     core::gate::Gates,
+    model::Traffic,
     plan::{Demand, Listen, Middleware, Protocol, Reload, Route},
     tls::Handshake,
 };
@@ -282,28 +283,5 @@ pub struct Stats {
     /// Client connections that are open.
     pub connections: u64,
     /// One entry for each service with a port.
-    pub services: Vec<ServiceStats>,
-}
-
-/// One service's share.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct ServiceStats {
-    /// Its name.
-    pub service: String,
-    /// Requests waiting at its gate.
-    pub held: u64,
-    /// Requests, streams and tunnels that its instances are working on.
-    pub in_flight: u64,
-    /// Open tunnels among them.
-    pub tunnels: u64,
-    /// Requests that came in so far.
-    pub requests: u64,
-    /// Requests that were held so far.
-    pub were_held: u64,
-    /// Requests that were sent a second time because the first instance died without answering.
-    pub replayed: u64,
-    /// Answers of devloop's own: 502, 503, 504.
-    pub refused: u64,
-    /// Answers of programs that were out of date.
-    pub stale: u64,
+    pub services: Vec<Traffic>,
 }

@@ -19,11 +19,9 @@ use std::{
 
 use devloop::{
     core::gate::{Awaiting, Gate, Gates},
-    model::{Report, Revision, RunId, Time},
+    model::{Report, Revision, RunId, Time, Traffic},
     plan::{Listen, Protocol},
-    proxy::{
-        Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, ServiceStats, Settings, Speaks, Told, WaitsFor,
-    },
+    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, Settings, Speaks, Told, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -158,7 +156,7 @@ impl Stage {
         run
     }
 
-    pub fn stats(&self) -> ServiceStats {
+    pub fn stats(&self) -> Traffic {
         self.proxy.stats().services[0].clone()
     }
 

@@ -1,8 +1,8 @@
 //! The last requests that went through: what they were, what became of them, and how long that took. Bounded in number
 //! and in bytes, in memory only. It watches; it changes nothing about a request.
 //!
-//! `record` is one request with its `head`s, `trail` what a request leaves behind on its way, `seen` counts the bodies, `shown` says
-//! what may be shown of it, `replay` sends one again.
+//! `record` is one request with its `head`s, `trail` what a request leaves behind on its way, `seen` counts the bodies,
+//! `shown` says what may be shown of it, `replay` sends one again.
 
 mod head;
 mod record;
