@@ -1,7 +1,7 @@
 //! Which commit is this? Told to `devloop --version` by `DEVLOOP_BUILT`. Never fails: what is not known is left out.
 //!
-//! `DEVLOOP_COMMIT` and `DEVLOOP_DATE` say it for those who build packages (or `SOURCE_DATE_EPOCH` the date); else it is
-//! read from what cargo puts into a published package, or from .git. Only in release builds: a debug build would be
+//! `DEVLOOP_COMMIT` and `DEVLOOP_DATE` say it for those who build packages (or `SOURCE_DATE_EPOCH` the date); else it
+//! is read from what cargo puts into a published package, or from .git. Only in release builds: a debug build would be
 //! made anew after every commit.
 
 #![expect(clippy::disallowed_methods, reason = "the door to what cargo tells its build script")]

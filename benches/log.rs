@@ -1,7 +1,7 @@
-//! How quickly a program can write that devloop shows: `BENCH_LINES` (1,000,000) lines of 100 bytes, through `devloop up
-//! --plain` and through the pane on a terminal, against a bare pipe into `cat` and a bare terminal. `BENCH_ROUNDS` (5), and
-//! everybody has a turn in each. A line that is cut in two by a late write is shown before its rest comes, so there can be
-//! some more lines than were written.
+//! How quickly a program can write that devloop shows: `BENCH_LINES` (1,000,000) lines of 100 bytes, through `devloop
+//! up --plain` and through the pane on a terminal, against a bare pipe into `cat` and a bare terminal. `BENCH_ROUNDS`
+//! (5), and everybody has a turn in each. A line that is cut in two by a late write is shown before its rest comes, so
+//! there can be some more lines than were written.
 
 use std::{
     io::{BufRead, BufReader},
@@ -19,10 +19,11 @@ use super::support::{
     process::{cpu, status},
     program,
     project::Project,
+    screen::on_a_terminal,
     stats::Sample,
     table::Table,
-    terminal::{Eyes, Terminal},
 };
+use crate::terminal::Eyes;
 
 /// One turn.
 #[derive(Clone, Copy)]
@@ -99,7 +100,7 @@ fn pipe(lines: usize) -> Option<Turn> {
 fn terminal(lines: usize) -> Option<Turn> {
     let project = Project::empty();
     let result = project.path("result");
-    let _terminal = Terminal::with(&by_itself(lines, &result), Eyes::Closed)?;
+    let _terminal = on_a_terminal(&by_itself(lines, &result), Eyes::Closed)?;
     Some(Turn::bare(lines as f64 / wait(&result).as_secs_f64()))
 }
 
@@ -183,9 +184,9 @@ fn shown(out: &mut BufReader<ChildStdout>, lines: usize) -> (usize, Duration) {
 
 fn pane(lines: usize) -> Option<Turn> {
     let (project, result) = flooding(lines);
-    let terminal = Terminal::with(&devloop(&project, &[]), Eyes::Open)?;
+    let terminal = on_a_terminal(&devloop(&project, &[]), Eyes::Open)?;
     let written = wait(&result);
-    terminal.until_it_shows(&format!("/api/orders/{} ", lines - 1));
+    terminal.sees(&format!("/api/orders/{} ", lines - 1));
     let pid = terminal.pid();
     Some(Turn {
         written: lines as f64 / written.as_secs_f64(),

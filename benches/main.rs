@@ -11,6 +11,9 @@ mod save_to_live;
 mod soak;
 mod support;
 mod swaps;
+#[path = "../tests/support/terminal.rs"]
+#[expect(dead_code, reason = "the tests of panes use the rest of it")]
+mod terminal;
 mod tree;
 
 /// `cargo bench -- NAME …` runs some of them: those of this name, and those whose name goes on behind it (`proxy`:

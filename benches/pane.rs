@@ -1,5 +1,6 @@
-//! What the pane costs who looks at it: bytes and processor time while nothing happens (`BENCH_IDLE`, 10 s), the time from
-//! a line that a program writes to the screen (`BENCH_SAYS`, 200), and memory after `BENCH_LINES` (1,000,000) lines.
+//! What the pane costs who looks at it: bytes and processor time while nothing happens (`BENCH_IDLE`, 10 s), the time
+//! from a line that a program writes to the screen (`BENCH_SAYS`, 200), and memory after `BENCH_LINES` (1,000,000)
+//! lines.
 
 use std::{
     net::SocketAddr,
@@ -15,10 +16,11 @@ use super::support::{
     process::{cpu, status},
     program,
     project::Project,
+    screen::{on_a_terminal, until_it_is_calm},
     stats::Sample,
     table::Table,
-    terminal::{Eyes, Terminal},
 };
+use crate::terminal::{Eyes, Terminal};
 
 pub fn run() {
     let (idle, says, lines) = (number("BENCH_IDLE", 10), number("BENCH_SAYS", 200), number("BENCH_LINES", 1_000_000));
@@ -26,9 +28,9 @@ pub fn run() {
     project.write("dev.toml", &program::server(&format!("port = {}", addr.port())));
     let mut command = Command::new(env!("CARGO_BIN_EXE_devloop"));
     command.args(["up", "--listen", "0"]).current_dir(project.root());
-    let Some(terminal) = Terminal::with(&command, Eyes::Open) else { return };
+    let Some(terminal) = on_a_terminal(&command, Eyes::Open) else { return };
     until_it_answers(addr, "first");
-    terminal.until_it_is_calm(Duration::from_secs(2));
+    until_it_is_calm(&terminal, Duration::from_secs(2));
 
     let (bytes, spent) = (terminal.bytes(), cpu(terminal.pid()));
     thread::sleep(Duration::from_secs(idle as u64));
@@ -36,8 +38,8 @@ pub fn run() {
     let times = Sample::of((0..says).map(|number| say(&terminal, addr, number)));
     let before = status(terminal.pid(), "VmRSS");
     _ = Client::new(addr).send(&format!("GET /flood/{lines} HTTP/1.1\r\nhost: localhost\r\n\r\n")).expect("it answers");
-    terminal.until_it_shows(&format!("/api/orders/{} ", lines - 1));
-    terminal.until_it_is_calm(Duration::from_secs(1));
+    terminal.sees(&format!("/api/orders/{} ", lines - 1));
+    until_it_is_calm(&terminal, Duration::from_secs(1));
 
     println!("a pane of 120 columns and 40 rows");
     let mut table = Table::new(&["", ""]);
@@ -61,5 +63,6 @@ fn say(terminal: &Terminal, addr: SocketAddr, number: usize) -> f64 {
     let mut client = Client::new(addr);
     let begin = Instant::now();
     _ = client.send(&format!("GET /say/{text} HTTP/1.1\r\nhost: localhost\r\n\r\n")).expect("it answers");
-    ms(terminal.until_it_shows(&text).duration_since(begin))
+    terminal.sees(&text);
+    ms(begin.elapsed())
 }

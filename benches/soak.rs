@@ -1,5 +1,6 @@
-//! Whether anything grows: 16 clients that never stop asking and a swap every second, for `BENCH_SOAK` (3) minutes, in the
-//! mode `BENCH_SWAP` (overlap). Memory, files and threads of devloop at minute 2 and at the end, each as the median of 20 s.
+//! Whether anything grows: 16 clients that never stop asking and a swap every second, for `BENCH_SOAK` (3) minutes, in
+//! the mode `BENCH_SWAP` (overlap). Memory, files and threads of devloop at minute 2 and at the end, each as the median
+//! of 20 s.
 
 use std::{
     net::SocketAddr,

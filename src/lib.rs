@@ -1,9 +1,9 @@
 //! devloop: save a file, see the new program. Ordered steps, health-gated swaps, a proxy that holds requests meanwhile.
 //!
 //! The floors, from the ground up; every import points down, and the rooms of one floor never import each other:
-//! `model`; `error`, `escapes`, `sys` and `tls`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`, `proxy`, `store`,
-//! `detect`, `doctor`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`, `metrics`, `hooks`; `app`, the loop that
-//! joins them; `cli`.
+//! `model`; `error`, `escapes`, `sys` and `tls`; `plan` and `config`; `core`; the rooms `watch`, `process`, `health`,
+//! `proxy`, `store`, `detect`, `doctor`, `control`, `certificates`, `toolchain`, `problems`, `ui`, `journal`,
+//! `metrics`, `hooks`; `app`, the loop that joins them; `cli`.
 
 pub mod model;
 

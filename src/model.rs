@@ -50,6 +50,15 @@ impl fmt::Debug for Time {
 /// normalised to UTF-8.
 pub type FilePath = Arc<Path>;
 
+/// Whose files are served as they are, so that pages are told when one changes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Provider {
+    /// A service's.
+    Service(Arc<str>),
+    /// Those of a route's folder, as it was written.
+    Folder(Arc<str>),
+}
+
 /// One process, of a step or a service. Never reused while devloop runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -3,6 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/have.rs"]
+mod have;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -14,6 +17,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use have::have;
 use rustls::{
     ServerConfig, ServerConnection, Stream,
     crypto::ring,
@@ -90,16 +94,6 @@ fn doctor(folder: &Path, arguments: &[&str], env: &[(&'static str, String)]) -> 
     command.envs(env.iter().map(|(name, value)| (name, value))).output().unwrap()
 }
 
-fn have_go() -> bool {
-    let works = Command::new("go").arg("version").output().is_ok_and(|output| output.status.success());
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(works || !required.split(',').any(|name| name == "go"), "go is required and missing");
-    if !works {
-        eprintln!("skipped: go is not installed");
-    }
-    works
-}
-
 const MOD: &str = "module example.com/shop\n\ngo 1.21\n";
 const MAIN: &str = "package main\n\nfunc main() {}\n";
 const NOTHING: [Value; 0] = [];
@@ -119,7 +113,7 @@ fn where_nothing_is_wrong_nothing_is_found() {
     assert_eq!(empty.findings(), NOTHING);
     let text = String::from_utf8(empty.doctor(&[]).stdout).unwrap();
     assert_eq!(text, "12 checks, nothing found\n");
-    if have_go() {
+    if have("go") {
         let compose = "services:\n  shop:\n    build: .\n    image: traefik:v3.1\n";
         let docker = "FROM golang:1.26\nHEALTHCHECK CMD wget -q http://localhost:8080/health\n";
         let files = [("go.mod", MOD), ("main.go", MAIN), ("compose.yaml", compose), ("Dockerfile", docker)];
@@ -142,7 +136,7 @@ fn nothing_is_wrong_with_the_examples() {
 
 #[test]
 fn a_private_module_that_is_asked_of_the_public_proxy_is_found() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let go_mod = format!("{MOD}\nrequire git.acme.internal/lib v1.0.0\n");
@@ -158,7 +152,7 @@ fn a_private_module_that_is_asked_of_the_public_proxy_is_found() {
 
 #[test]
 fn a_proxy_that_is_off_is_found_where_modules_are_missing() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let go_mod = format!("{MOD}\nrequire github.com/acme/never v1.2.3\n");
@@ -168,7 +162,7 @@ fn a_proxy_that_is_off_is_found_where_modules_are_missing() {
 
 #[test]
 fn a_go_that_is_too_old_and_may_not_be_fetched_is_found() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let folder = Folder::with(&[("go.mod", "module example.com/shop\n\ngo 1.99\n")]);
@@ -181,7 +175,7 @@ fn a_go_that_is_too_old_and_may_not_be_fetched_is_found() {
 
 #[test]
 fn a_workspace_that_is_behind_its_modules_is_found_and_mended() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let folder = Folder::with(&[
@@ -203,7 +197,7 @@ fn a_workspace_that_is_behind_its_modules_is_found_and_mended() {
 
 #[test]
 fn a_vendor_folder_that_is_not_that_of_go_mod_is_found() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let go_mod = format!("{MOD}\nrequire github.com/acme/lib v1.1.0\n");
@@ -216,7 +210,7 @@ fn a_vendor_folder_that_is_not_that_of_go_mod_is_found() {
 
 #[test]
 fn c_in_a_program_that_is_built_without_cgo_is_found() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let toml = |run: &str| {
@@ -240,7 +234,7 @@ fn c_in_a_program_that_is_built_without_cgo_is_found() {
 
 #[test]
 fn an_image_of_another_version_than_go_mod_requires_is_found() {
-    if !have_go() {
+    if !have("go") {
         return;
     }
     let go_mod = format!("{MOD}\nrequire github.com/traefik/traefik/v3 v3.1.2\n");
@@ -321,7 +315,7 @@ fn probes_of_kubernetes_and_labels_of_traefik_are_read_wherever_they_lie() {
 #[test]
 fn a_plugin_of_other_modules_than_go_mod_requires_is_found() {
     let has_cc = ["cc", "gcc"].iter().any(|cc| Command::new(cc).arg("--version").output().is_ok());
-    if !have_go() || !has_cc {
+    if !have("go") || !has_cc {
         return;
     }
     let go_mod =

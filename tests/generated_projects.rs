@@ -3,6 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/have.rs"]
+mod have;
+
 use std::{
     fs,
     path::Path,
@@ -10,25 +13,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use have::have;
 use tempfile::TempDir;
 
 /// Compilers take the whole machine: one project at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// Whether these can be used. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names the missing one.
-fn have(tools: &[&str]) -> bool {
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    for tool in tools {
-        let argument = if *tool == "go" { "version" } else { "--version" };
-        let found = Command::new(tool).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if !found.is_ok_and(|status| status.success()) {
-            assert!(!required.split(',').any(|name| name == *tool), "{tool} is required and missing");
-            eprintln!("skipped: {tool} is not installed");
-            return false;
-        }
-    }
-    true
-}
 
 /// Runs a generator in a folder; says so if that does not work here.
 fn generate(folder: &Path, line: &str) -> bool {
@@ -80,7 +69,7 @@ fn example(name: &str) -> TempDir {
 
 #[test]
 fn a_new_cargo_package_that_listens_goes_live() {
-    if !have(&["cargo"]) {
+    if !have("cargo") {
         return;
     }
     let folder = TempDir::new().unwrap();
@@ -95,7 +84,7 @@ fn a_new_cargo_package_that_listens_goes_live() {
 
 #[test]
 fn a_new_django_project_goes_live() {
-    if !have(&["python3"]) {
+    if !have("python3") {
         return;
     }
     let folder = TempDir::new().unwrap();
@@ -111,7 +100,7 @@ fn a_new_django_project_goes_live() {
 
 #[test]
 fn a_new_vite_project_goes_live() {
-    if !have(&["node", "npm"]) {
+    if !(have("node") && have("npm")) {
         return;
     }
     let folder = TempDir::new().unwrap();
@@ -122,7 +111,7 @@ fn a_new_vite_project_goes_live() {
 
 #[test]
 fn a_go_program_with_wire_goes_live_with_its_generator_before_the_build() {
-    if !have(&["go"]) {
+    if !have("go") {
         return;
     }
     let folder = example("go-wire");
@@ -133,7 +122,7 @@ fn a_go_program_with_wire_goes_live_with_its_generator_before_the_build() {
 
 #[test]
 fn a_program_with_a_port_of_its_own_goes_live() {
-    if !have(&["node"]) {
+    if !have("node") {
         return;
     }
     let folder = example("fixed-port");

@@ -2,11 +2,16 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/have.rs"]
+mod have;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
+
+use have::have;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -14,17 +19,6 @@ fn root() -> PathBuf {
 
 fn manifest() -> toml::Table {
     fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap()
-}
-
-/// Whether it can be used. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names it.
-fn have(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(found || !required.split(',').any(|name| name == tool), "{tool} is required and missing");
-    if !found {
-        eprintln!("skipped: {tool} is not installed");
-    }
-    found
 }
 
 /// `packaging/formula.sh` for a tag of a repository that does not exist.

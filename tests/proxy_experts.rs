@@ -1,11 +1,14 @@
-//! What an expert tries first, beyond what the other tests of the proxy hold: odd line ends, bodies beside queries, programs on
-//! `::1` alone, clients that read a byte at a time.
+//! What an expert tries first, beyond what the other tests of the proxy hold: odd line ends, bodies beside queries,
+//! programs on `::1` alone, clients that read a byte at a time, a release while an old request drains, many heads that
+//! never end.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod proxy_support;
 
+use std::time::Duration;
+
 use devloop::{model::RunId, plan::Protocol};
-use proxy_support::{App, Rest, Stage, get, ok, open, within};
+use proxy_support::{App, Rest, Stage, get, holding, ok, open, until, within};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +34,8 @@ async fn bodies_with_a_query_beside_them_arrive_as_they_are() {
     }
 }
 
-/// RFC 9112 section 2.2 lets a server take a bare line feed for the end of a line. Then whoever is behind it must not see one.
+/// RFC 9112 section 2.2 lets a server take a bare line feed for the end of a line. Then whoever is behind it must not
+/// see one.
 #[tokio::test(flavor = "multi_thread")]
 async fn bare_line_feeds_are_refused_or_mended_and_never_passed_on() {
     let app = App::named("a").await;
@@ -141,4 +145,71 @@ async fn a_client_that_reads_a_byte_at_a_time_gets_all_of_it_and_keeps_nobody_wa
     })
     .await;
     assert!(rest >= 3 * 1024 * 1024 - 2_000, "{rest}");
+}
+
+/// Twenty requests are held while one is under way to an instance that drains; then the next instance comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_that_are_held_are_let_go_while_an_old_request_drains() {
+    let (finish, finished) = tokio::sync::watch::channel(0);
+    let old = App::http(move |request| {
+        let mut finished = finished.clone();
+        async move {
+            let round: usize = request.target()[1..].parse().unwrap();
+            finished.wait_for(|until| *until > round).await.unwrap();
+            ok("old")
+        }
+    })
+    .await;
+    let new = App::named("new").await;
+    let stage = Stage::new().await;
+    for round in 0..10 {
+        let run = stage.open(old.addr);
+        let mut slow = stage.connect().await;
+        slow.send(format!("POST /{round} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi")).await;
+        until(|| old.count() == round + 1).await;
+        stage.gate(holding());
+        let mut held = Vec::new();
+        for number in 0..20 {
+            let mut wire = stage.connect().await;
+            let post = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi";
+            wire.send(if number % 2 == 0 { get("/") } else { post.to_owned() }).await;
+            held.push(wire);
+        }
+        stage.held(20).await;
+        let drained = stage.proxy.drain(run, Duration::from_secs(60));
+        let releasing = async {
+            stage.open(new.addr);
+            for wire in &mut held {
+                let reply = wire.reply().await.unwrap();
+                assert_eq!((reply.status(), reply.text().as_str()), (200, "new"));
+            }
+            assert_eq!(stage.proxy.in_flight(run), 1, "the old one has not been answered meanwhile");
+            finish.send_replace(round + 1);
+            assert_eq!(slow.reply().await.unwrap().text(), "old");
+        };
+        within(async { tokio::join!(drained, releasing) }).await;
+        stage.proxy.gone(run);
+    }
+    assert_eq!((old.count(), new.count(), stage.stats().refused), (10, 200, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_never_end_keep_nobody_else_waiting_and_are_ended() {
+    let app = App::named("a").await;
+    let stage = Stage::with(|settings| settings.limits.head = Duration::from_secs(2)).await;
+    stage.open(app.addr);
+    let mut slow = Vec::new();
+    for number in 0..400 {
+        let mut wire = stage.connect().await;
+        wire.send(format!("GET /{number} HTTP/1.1\r\nHost: localhost\r\nX-")).await;
+        slow.push(wire);
+    }
+    for _ in 0..20 {
+        assert_eq!(stage.get("/").await.status(), 200);
+    }
+    for wire in &mut slow {
+        _ = within(wire.rest()).await;
+    }
+    until(|| stage.proxy.stats().connections == 0).await;
+    assert_eq!(app.count(), 20);
 }

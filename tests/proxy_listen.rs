@@ -8,7 +8,7 @@ use std::sync::Arc;
 use devloop::{
     core::gate::Gates,
     plan::Listen,
-    proxy::{Caller, Feeds, Lines, Proxy, Settings},
+    proxy::{Caller, Feeds, Proxy, Settings},
 };
 use proxy_support::{Wire, get};
 use tokio::{net::TcpListener, sync::watch};
@@ -22,7 +22,7 @@ async fn start(change: impl FnOnce(&mut Settings)) -> Result<Proxy, devloop::err
         gates,
         status,
         look: None,
-        lines: Lines::default(),
+        written: Arc::new(|_, _| (Vec::new(), 0)),
         hear: Arc::new(drop),
         tell: Arc::new(|_| {}),
         waits_for: Arc::new(|_, _| Caller::Stranger),

@@ -6,9 +6,11 @@ mod support;
 
 use std::io::Write;
 
+use async_compression::tokio::write::BrotliEncoder;
 use devloop::plan::Reload;
 use flate2::{Compression, write::GzEncoder};
 use support::{App, Reply, Stage, get, within};
+use tokio::io::AsyncWriteExt;
 
 const PAGE: &str =
     "<!doctype html>\r\n<html>\n<head>\n<meta charset=utf-8><title>\u{e4}</title></head>\0<body>x</body></html>";
@@ -209,5 +211,126 @@ async fn only_a_browser_that_navigates_is_shown_another_page_while_it_waits() {
     stage.open(app.addr);
     for mut wire in held {
         assert_eq!(wire.reply().await.unwrap().status(), 200);
+    }
+}
+
+/// A program that answers with `body` in two chunks, the first as long as the number in the target.
+async fn in_two_chunks(coding: &'static str, body: Vec<u8>) -> App {
+    App::raw(move |mut wire, _| {
+        let body = body.clone();
+        async move {
+            while let Ok(request) = wire.message(support::Rest::None).await {
+                let (first, second) = body.split_at(request.target()[1..].parse().expect("a number"));
+                wire.send(format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{coding}Transfer-Encoding: chunked\r\n\r\n"
+                ))
+                .await;
+                for piece in [first, second].into_iter().filter(|piece| !piece.is_empty()) {
+                    wire.send(format!("{:x}\r\n", piece.len())).await;
+                    wire.send(piece).await;
+                    wire.send("\r\n").await;
+                }
+                wire.send("0\r\n\r\n").await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_coding_with_a_border_at_every_byte_is_tagged_or_left_as_it_is() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(PAGE.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut brotli = Vec::new();
+    let mut encoder = BrotliEncoder::new(&mut brotli);
+    encoder.write_all(PAGE.as_bytes()).await.unwrap();
+    encoder.shutdown().await.unwrap();
+    // What devloop does not unpack is opaque: any bytes will do, also such that look like a head.
+    let opaque = PAGE.as_bytes().to_vec();
+    for (coding, body, is_read) in [
+        ("", PAGE.as_bytes().to_vec(), true),
+        ("Content-Encoding: identity\r\n", PAGE.as_bytes().to_vec(), true),
+        ("Content-Encoding: gzip\r\n", gzip.clone(), true),
+        ("Content-Encoding: br\r\n", brotli, true),
+        ("Content-Encoding: zstd\r\n", opaque.clone(), false),
+        ("Content-Encoding: deflate\r\n", opaque.clone(), false),
+        ("Content-Encoding: gzip, br\r\n", gzip.clone(), false),
+        ("Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n", gzip, false),
+        ("Content-Encoding: made-up\r\n", opaque, false),
+    ] {
+        let (stage, app) = (Stage::new().await, in_two_chunks(coding, body.clone()).await);
+        let run = stage.open(app.addr);
+        let mut wire = stage.connect().await;
+        for border in 0..=body.len() {
+            let reply = wire.ask(&navigation(&format!("/{border}"))).await;
+            if is_read {
+                assert_eq!(reply.text(), tagged(PAGE, run.0), "{coding}, border at {border}");
+            } else {
+                assert_eq!(reply.body, body, "{coding}, border at {border}");
+            }
+            assert_eq!(reply.header("content-encoding").is_some(), !is_read, "{coding}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn packed_pages_stream_too() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(b"<!doctype html><head>first").unwrap();
+    gzip.flush().unwrap();
+    let mut brotli = Vec::new();
+    let mut encoder = BrotliEncoder::new(&mut brotli);
+    encoder.write_all(b"<!doctype html><head>first").await.unwrap();
+    encoder.flush().await.unwrap();
+    drop(encoder);
+    for (coding, begun) in [("gzip", gzip.get_ref().clone()), ("br", brotli)] {
+        let app = App::raw(move |mut wire, _| {
+            let begun = begun.clone();
+            async move {
+                while wire.message(support::Rest::None).await.is_ok() {
+                    wire.send(format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: {coding}\r\n\r\n"
+                    ))
+                    .await;
+                    wire.send(&begun).await;
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+        .await;
+        let stage = Stage::new().await;
+        let run = stage.open(app.addr);
+        let mut wire = stage.connect().await;
+        wire.send(navigation("/")).await;
+        let first = within(wire.until(b"first")).await.unwrap();
+        assert!(String::from_utf8_lossy(&first).contains(&tag(run.0)), "{coding}");
+    }
+}
+
+/// What comes where there is no head as one expects it: the place of the tag is `|`.
+#[tokio::test]
+async fn the_tag_stands_where_a_browser_would_begin_the_head_and_nowhere_else() {
+    let utf_16: Vec<u8> =
+        [0xfeff].into_iter().chain("<html><head>".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for (headers, page) in [
+        ("", &b"<html><!-- <head> --><head>|<title></title>"[..]),
+        ("", b"<!-- <head> --><!doctype html><head>|"),
+        ("", b"<!doctype html>\n|<title>x</title><p>no head"),
+        ("", b"|<h1>a fragment</h1>"),
+        ("", b"<html><HEAD data-x='>'>|<script>'<head>'</script>"),
+        ("", &utf_16),
+        ("Content-Disposition: attachment; filename=x.html\r\n", b"<html><head>"),
+        ("Cache-Control: no-transform\r\n", b"<html><head>"),
+        ("Content-Security-Policy: sandbox\r\n", b"<html><head>"),
+    ] {
+        let at = page.iter().position(|byte| *byte == b'|');
+        let (before, after) = page.split_at(at.unwrap_or(page.len()));
+        let after = after.strip_prefix(b"|").unwrap_or(after);
+        let page = [before, after].concat();
+        let tag = if at.is_some() { tag(1) } else { String::new() };
+        let reply = shown(html(headers, &page), &navigation("/")).await;
+        let expected = [before, tag.as_bytes(), after].concat();
+        assert_eq!(String::from_utf8_lossy(&reply.body), String::from_utf8_lossy(&expected), "{headers}");
     }
 }

@@ -1,5 +1,5 @@
-//! Random histories of requests, swaps and crashes: each request is answered once, by an instance that was live or became
-//! live while it waited, and none that is not safe to repeat reaches two.
+//! Random histories of requests, swaps and crashes: each request is answered once, by an instance that was live or
+//! became live while it waited, and none that is not safe to repeat reaches two.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
 mod proxy_support;

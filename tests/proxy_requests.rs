@@ -10,10 +10,10 @@ use std::sync::{
 };
 
 use devloop::{
-    plan::{Cors, Files, Middleware, Origins, Prefix, RateLimit, Route, Target},
+    plan::{Cors, Middleware, Origins, Prefix, RateLimit, Route, Target},
     proxy::Recording,
 };
-use proxy_support::{App, Reply, Stage, awaiting, failed, get, holding, ok, open, until, within};
+use proxy_support::{App, Reply, Stage, awaiting, failed, files_in, get, holding, ok, open, until, within};
 use serde_json::Value;
 
 async fn recording() -> Stage {
@@ -281,7 +281,6 @@ async fn what_devloop_answers_itself_is_remembered_with_its_reason_and_its_route
     let slow = RateLimit { requests: 1, per: std::time::Duration::from_secs(600), burst: 1 };
     let limited = Middleware { rate_limit: Some(slow), ..Middleware::default() };
     let service = || Target::Service { name: "api".into(), prefix: Prefix::Kept };
-    let files = Files { folder: folder.path().to_owned(), shown: "public".to_owned(), fallback: None };
     let route = |path: &str, target, middleware| {
         Arc::new(Route { host: None, path: path.to_owned(), target, middleware: Arc::new(middleware) })
     };
@@ -289,7 +288,7 @@ async fn what_devloop_answers_itself_is_remembered_with_its_reason_and_its_route
         settings.rules.recording = Recording { keep: 100, bodies: false };
         settings.rules.routes = vec![
             route("/old", Target::Redirect { to: "/new/{path}".to_owned(), status: 308 }, Middleware::default()),
-            route("/files", Target::Files(files), Middleware::default()),
+            route("/files", files_in(folder.path(), None), Middleware::default()),
             route("/strict", service(), strict),
             route("/tight", service(), tight),
             route("/limited", service(), limited),

@@ -3,13 +3,14 @@
 
 mod proxy_support;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use devloop::{
-    plan::{Files, HostPattern, Prefix, Route, Target},
+    model::Provider,
+    plan::{HostPattern, Prefix, Route, Target},
     proxy::Rules,
 };
-use proxy_support::{App, Message, Reply, Stage, Wire, failed, holding, open, rules};
+use proxy_support::{App, Message, Reply, Stage, Wire, failed, files_in, holding, open, rules};
 
 fn to(name: &str) -> Target {
     Target::Service { name: name.into(), prefix: Prefix::Kept }
@@ -100,7 +101,7 @@ async fn who_is_lost_is_told_what_exists() {
     let stage = stage(vec![
         route(api.as_deref(), "/v1", to("api")),
         route(None, "/old", Target::Redirect { to: "/v1".into(), status: 308 }),
-        route(None, "/static", Target::Files(Files { folder: "/none".into(), shown: "public".into(), fallback: None })),
+        route(None, "/static", files_in(Path::new("/none"), None)),
     ])
     .await;
     let text = get(&stage, "localhost", "/x").await;
@@ -148,9 +149,7 @@ async fn with_files(fallback: Option<&str>) -> (tempfile::TempDir, Stage) {
     write("empty.css", "");
     write("data.unknownkind", "x");
     write(".env", "SECRET=1");
-    let files =
-        Files { folder: folder.path().to_owned(), shown: "public".to_owned(), fallback: fallback.map(str::to_owned) };
-    let stage = stage(vec![route(None, "/s", Target::Files(files))]).await;
+    let stage = stage(vec![route(None, "/s", files_in(folder.path(), fallback))]).await;
     (folder, stage)
 }
 
@@ -228,6 +227,45 @@ async fn a_page_that_does_not_exist_is_the_fallback_and_a_script_that_does_not_i
     assert_eq!((script.status(), script.header("x-devloop")), (404, Some("no-file")));
     let secret = ask(&stage, "GET", "localhost", "/s/.env", "Accept: text/html\r\n").await;
     assert_eq!(secret.text(), "<h1>index</h1>");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_folder_gets_the_tag_and_nothing_else_of_it_does() {
+    let (folder, stage) = with_files(None).await;
+    let text = "<!doctype html><html><head><title>t</title></head><body>x</body></html>";
+    std::fs::write(folder.path().join("page.html"), text).expect("a file");
+    let navigate = "Sec-Fetch-Mode: navigate\r\n";
+    let page = ask(&stage, "GET", "localhost", "/s/page.html", navigate).await;
+    let body = page.text();
+    let (start, rest) = body.split_once("<script async src=\"/.devloop/client.js\"").expect("a tag");
+    let (tag, end) = rest.split_once("></script>").expect("its end");
+    assert_eq!(format!("{start}{end}"), text, "all else is as it was");
+    assert!(start.ends_with("<head>") && tag.starts_with(" data-folder=\"public\" data-token=\""), "{body}");
+    assert!(!tag.contains("data-service") && !tag.contains("data-run"), "{tag}");
+    for gone in ["etag", "last-modified", "content-length", "accept-ranges"] {
+        assert_eq!(page.header(gone), None, "{gone}");
+    }
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    // What stands in it now differs from what the browser keeps, although the file does not.
+    let plain = ask(&stage, "GET", "localhost", "/s/page.html", "").await;
+    assert_eq!(plain.text(), text);
+    let condition = format!("{navigate}If-None-Match: {}\r\n", plain.header("etag").expect("a version"));
+    assert_eq!(ask(&stage, "GET", "localhost", "/s/page.html", &condition).await.status(), 200);
+    for (target, fields) in [
+        ("/s/page.html", "Sec-Fetch-Mode: cors\r\nAccept: text/html\r\n"),
+        ("/s/page.html", "Sec-Fetch-Mode: navigate\r\nRange: bytes=0-99\r\n"),
+        ("/s/page.html", "Accept: text/html\r\nHX-Request: true\r\n"),
+        ("/s/app.js", navigate),
+        ("/s/empty.css", navigate),
+    ] {
+        let reply = ask(&stage, "GET", "localhost", target, fields).await;
+        assert!(!reply.text().contains("devloop") && reply.header("etag").is_some(), "{target} {fields}");
+    }
+    let head = ask(&stage, "HEAD", "localhost", "/s/page.html", navigate).await;
+    assert_eq!(head.header("content-length"), Some(text.len().to_string().as_str()));
+    stage.proxy.changed(Provider::Folder("public".into()), Some(vec!["public/a.css".to_owned()]));
+    let later = ask(&stage, "GET", "localhost", "/s/page.html", navigate).await;
+    assert!(later.text().contains(" data-assets=\"1\""), "{}", later.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,30 @@ async fn fields_are_set_and_removed_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_dev_toml_lets_the_tag_of_a_page_pass() {
+    let page = "<!doctype html><head></head>";
+    let app = App::http(move |_| async move {
+        answer("Content-Type: text/html\r\nContent-Security-Policy: script-src 'nonce-theirs'\r\n", page)
+    })
+    .await;
+    let set = |name: &str, value: &str| (name.to_owned(), Field::Set(value.to_owned()));
+    let policy = set("content-security-policy", "default-src 'none'; script-src 'nonce-ours'");
+    let reported = set("content-security-policy-report-only", "script-src 'none'");
+    let stage = stage(Middleware { response_headers: [policy, reported].into(), ..Middleware::default() }).await;
+    stage.open(app.addr);
+    let reply = ask(&stage, "GET", "/", "Sec-Fetch-Mode: navigate\r\n").await;
+    assert!(reply.text().contains("nonce=\"ours\""), "{}", reply.text());
+    let widened = "default-src 'none'; script-src 'nonce-ours'; connect-src http://localhost:77/.devloop/";
+    assert_eq!(reply.header("content-security-policy"), Some(widened));
+    let reported = reply.header("content-security-policy-report-only");
+    assert_eq!(reported, Some("script-src 'nonce-ours'"));
+    // What gets no tag gets the policy as it was written.
+    let reply = ask(&stage, "GET", "/", "Sec-Fetch-Mode: cors\r\n").await;
+    let written = "default-src 'none'; script-src 'nonce-ours'";
+    assert_eq!((reply.header("content-security-policy"), reply.text().as_str()), (Some(written), page));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_host_is_kept_or_that_of_the_instance_or_a_fixed_one() {
     let app = App::named("a").await;
     for (policy, wanted) in [

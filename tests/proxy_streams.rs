@@ -252,7 +252,8 @@ async fn a_thousand_tunnels_come_and_go_and_do_not_use_up_what_requests_need() {
     until(|| half_closed(&[stage.addr.port(), old.addr.port()]) == 0).await;
 }
 
-/// Sockets in CLOSE_WAIT with one of these ports at our end or theirs: closed by the other side, and held by nobody's will.
+/// Sockets in CLOSE_WAIT with one of these ports at our end or theirs: closed by the other side, and held by nobody's
+/// will.
 fn half_closed(ports: &[u16]) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     let port = |end: &str| end.rsplit(':').next().and_then(|port| u16::from_str_radix(port, 16).ok());

@@ -1,6 +1,8 @@
 //! HTTPS on the proxy's port: real handshakes, with certificates of devloop's own authority.
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
+#[path = "support/have.rs"]
+mod have;
 mod proxy_support;
 
 use std::{path::Path, sync::Arc};
@@ -9,13 +11,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use devloop::{
     certificates::{Authority, Leaves, Places},
-    plan::{Cors, Demand, Files, HostPattern, Middleware, Origins, Prefix, RateLimit, Route, Target},
+    plan::{Cors, Demand, HostPattern, Middleware, Origins, Prefix, RateLimit, Route, Target},
     proxy::{Certify, Clients, Https, Rules},
 };
+use have::have;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, header::HeaderName};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use proxy_support::{App, Rest, Stage, get, until, within};
+use proxy_support::{App, Rest, Stage, files_in, get, until, within};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -347,20 +350,10 @@ async fn without_tls_a_client_that_tries_it_is_answered_in_http() {
     assert_eq!(wire.reply().await.unwrap().status(), 400);
 }
 
-fn have_curl() -> bool {
-    if std::process::Command::new("curl").arg("--version").output().is_ok() {
-        return true;
-    }
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|tool| tool == "curl"), "curl is missing");
-    eprintln!("skipped: curl is not installed");
-    false
-}
-
 /// OpenSSL reads name constraints differently from others, and curl is what people try first.
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_is_content_with_the_certificate() {
-    if !have_curl() {
+    if !have("curl") {
         return;
     }
     let secure = secure(&[]).await;
@@ -382,12 +375,11 @@ async fn curl_is_content_with_the_certificate() {
 /// Routes and what is done on them, as a client of HTTP/2 inside TLS meets them.
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_and_rules_hold_in_http_2_inside_tls() {
-    if !have_curl() {
+    if !have("curl") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.txt"), "0123456789").unwrap();
-    let files = Files { folder: folder.path().to_owned(), shown: "public".to_owned(), fallback: None };
     let cors = Cors {
         origins: Origins::ThisMachine,
         credentials: true,
@@ -417,7 +409,7 @@ async fn routes_and_rules_hold_in_http_2_inside_tls() {
         route(None, "/strict", service("api", Prefix::Kept), strict),
         route(None, "/limited", service("api", Prefix::Kept), limited),
         route(None, "/old", Target::Redirect { to: "/new/{path}".to_owned(), status: 308 }, Middleware::default()),
-        route(None, "/files", Target::Files(files), Middleware::default()),
+        route(None, "/files", files_in(folder.path(), None), Middleware::default()),
     ];
     secure.stage.proxy.configure(Rules { tls, hosts, routes, ..known });
     let echo = |name: &'static str| {

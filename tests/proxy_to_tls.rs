@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use devloop::{
-    health::{Outcome, Rules, Socket, Target, probe},
+    health::{Front, Outcome, Rules, Scheme, Socket, Target, probe},
     model::RunId,
     plan::{Health, Port, Protocol},
     proxy::Speaks,
@@ -346,7 +346,7 @@ fn target(addr: SocketAddr, protocol: Protocol, tls: Option<Handshake>, path: Op
         rules: Rules { name: "api".into(), port: Port::Auto, protocol, health },
         port: Some(addr.port()),
         leader: std::process::id(),
-        public_host: "localhost:3000".to_owned(),
+        front: Front { host: "localhost:3000".to_owned(), scheme: Scheme::Http },
         proxy_ports: Vec::new(),
         elsewhere: devloop::health::Elsewhere::Sought,
         socket: Socket::Own,

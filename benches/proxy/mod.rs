@@ -2,8 +2,8 @@
 //! other proxy that is installed, all of them in front of the same program.
 //!
 //! Answers of 1 KiB and of 100 KiB, over 1, 32 and 256 connections with one request at a time each, in HTTP/1.1 and in
-//! HTTP/2 (without TLS; the program is asked in HTTP/1.1 all the same). `BENCH_ROUNDS` (5) rounds in which everybody has
-//! a turn of `BENCH_SECONDS` (1), in another order each time; ratios are of the same round. `BENCH_CONNECTIONS` and
+//! HTTP/2 (without TLS; the program is asked in HTTP/1.1 all the same). `BENCH_ROUNDS` (5) rounds in which everybody
+//! has a turn of `BENCH_SECONDS` (1), in another order each time; ratios are of the same round. `BENCH_CONNECTIONS` and
 //! `BENCH_SIZES` (KiB) are lists with commas that leave some out.
 
 pub mod large;

@@ -1,5 +1,6 @@
-//! What devloop's tag in a page costs: `BENCH_PAGES` (10,000) pages of 16 KiB, each asked for as a navigation, which gets the
-//! tag, then as a piece for a page that is there, which gets none, then straight from the program. One connection each.
+//! What devloop's tag in a page costs: `BENCH_PAGES` (10,000) pages of 16 KiB, each asked for as a navigation, which
+//! gets the tag, then as a piece for a page that is there, which gets none, then straight from the program. One
+//! connection each.
 
 use std::{
     io::{Read, Write},

@@ -8,9 +8,9 @@ pub mod peers;
 pub mod process;
 pub mod program;
 pub mod project;
+pub mod screen;
 pub mod stats;
 pub mod table;
-pub mod terminal;
 
 use std::{path::PathBuf, time::Duration};
 

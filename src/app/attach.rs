@@ -1,5 +1,5 @@
-//! The pane on another devloop: what that one tells over its control socket is shown here, and what is typed here is asked
-//! of it. It may come and go as it likes; devloop goes on.
+//! The pane on another devloop: what that one tells over its control socket is shown here, and what is typed here is
+//! asked of it. It may come and go as it likes; devloop goes on.
 //!
 //! Three threads: one reads what is told, one asks what keys want, one is the pane. This one waits for signals.
 

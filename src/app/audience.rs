@@ -1,21 +1,23 @@
-//! Who else hears what is told and written, beside the printer and the log: the journal, for pages, the chronicle, for
-//! other terminals, and the numbers.
+//! Who else hears what is told and written, beside the printer and the log: the chronicle, for other terminals and for
+//! pages, and the numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
 
 use tokio::sync::watch;
 
-use super::stamp;
+use super::{lock, stamp};
 use crate::{
-    control::Chronicle,
+    control::{Chronicle, Entry, What},
     core::{
         fact::Fact,
         status::{GateState, Status, StepState},
     },
-    journal::Journal,
+    journal::{self, Said, Stories, Voice},
     metrics::{Metrics, Readings},
     model::{Line, Time},
-    proxy::{Numbers, Since, Stats},
+    proxy::{Numbers, Since, Stats, Written},
     store::Log,
     sys::{self, Clock},
     ui::{self, Stamp},
@@ -25,7 +27,6 @@ use crate::{
 /// Clones hear the same.
 #[derive(Clone, Debug)]
 pub(super) struct Audience {
-    journal: Arc<Journal>,
     chronicle: Chronicle,
     clock: watch::Sender<Clock>,
     /// How often the bell rang.
@@ -40,13 +41,11 @@ impl Audience {
         metrics.plan_read(sys::unix_time().as_secs_f64());
         let clock = watch::Sender::new(clock);
         let (rings, metrics) = (watch::Sender::new(0), Arc::new(metrics));
-        Audience { journal: Arc::default(), chronicle: Chronicle::default(), clock, rings, metrics }
+        Audience { chronicle: Chronicle::default(), clock, rings, metrics }
     }
 
     /// A fact is told.
     pub(super) fn fact(&self, stamp: Stamp, fact: &Fact) {
-        let said = ui::say(fact);
-        self.journal.fact(stamp.unix, fact, &said.title, said.tone.name());
         self.chronicle.fact(stamp.at, stamp.unix, fact);
         self.metrics.fact(stamp.unix.as_secs_f64(), fact);
     }
@@ -54,7 +53,6 @@ impl Audience {
     /// A program writes.
     pub(super) fn line(&self, line: &Line) {
         let stamp = stamp(self.now());
-        self.journal.line(stamp.unix, line);
         self.chronicle.line(stamp.at, stamp.unix, line);
     }
 
@@ -88,10 +86,29 @@ impl Audience {
         self.chronicle.clone()
     }
 
-    /// The journal, for the proxy.
+    /// What happened lately, for the proxy. A page that is not open costs nothing.
     pub(super) fn since(&self) -> Since {
-        let journal = self.journal.clone();
-        Arc::new(move |version| journal.since(version))
+        let (chronicle, stories) = (self.chronicle.clone(), Mutex::new(Stories::default()));
+        Arc::new(move |version| {
+            let (entries, newest) = chronicle.newest(version, journal::MOST);
+            if newest == version {
+                return None;
+            }
+            let mut stories = lock(&stories);
+            for entry in chronicle.facts(stories.told()) {
+                if let What::Fact(fact) = &entry.what {
+                    stories.tell(entry.number, entry.unix, fact);
+                }
+            }
+            let lines = journal::shown(entries.iter().map(said));
+            Some(json!({ "version": newest, "revisions": stories.since(version), "lines": lines }))
+        })
+    }
+
+    /// What programs have written since the last save, for the proxy.
+    pub(super) fn written(&self) -> Written {
+        let chronicle = self.chronicle.clone();
+        Arc::new(move |number, most| chronicle.since_the_save(number, most))
     }
 
     /// The numbers, for the proxy.
@@ -102,6 +119,17 @@ impl Audience {
             metrics.text(&readings(&watcher, &log, &status, stats))
         })
     }
+}
+
+fn said(entry: &Entry) -> Said<'_> {
+    let voice = match &entry.what {
+        What::Line(line) => Voice::Program(line),
+        What::Fact(fact) => {
+            let said = ui::say(fact);
+            Voice::Own(said.title, said.tone.name())
+        }
+    };
+    Said { number: entry.number, at: entry.unix, voice }
 }
 
 fn readings(watcher: &Watcher, log: &Log, status: &Status, stats: &Stats) -> Readings {

@@ -18,11 +18,12 @@ use super::{
     show::{self, Show, Wheel},
 };
 use crate::{
+    control::Moment,
     core::{Core, fact::Fact},
     error::{Colour, Problem},
     model::{Line, RunId, Stream},
     process::{GuardBinary, Output, Ports, Programs, Session, Setup, Signals, Stray, WindowSize, env::Colours},
-    proxy::{Caller, Feeds, Lines, Look, Tell, Told, WaitsFor},
+    proxy::{Caller, Feeds, Look, Tell, Told, WaitsFor},
     store::Store,
     sys::{self, Clock},
     watch::Watcher,
@@ -61,9 +62,8 @@ impl App {
         let log = store.log(move |text| warn.note(text));
         let setup = Setup { guard, session: session.id().to_owned(), window: window() };
         let notices = inbox.clone();
-        let shown_to_pages = Lines::default();
         let sink: Arc<dyn Fn(Output) + Send + Sync> =
-            Arc::new(show::sink(lines.clone(), ears.clone(), log.clone(), audience.clone(), shown_to_pages.clone()));
+            Arc::new(show::sink(lines.clone(), ears.clone(), log.clone(), audience.clone()));
         let of_programs = Arc::clone(&sink);
         let programs = Programs::new(
             setup,
@@ -79,7 +79,7 @@ impl App {
         let feeds = Feeds {
             gates: gates_out,
             status: status_out,
-            lines: shown_to_pages.clone(),
+            written: audience.written(),
             hear: show::hear(lines, log.clone()),
             look: Some(looks(inbox.clone())),
             tell: told(inbox.clone(), sink),
@@ -124,7 +124,6 @@ impl App {
             inbox,
             happenings,
             showing,
-            lines: shown_to_pages,
             control: None,
             about: watch::Sender::default(),
             looks: HashMap::new(),
@@ -190,6 +189,15 @@ pub(super) fn looks(inbox: UnboundedSender<Happening>) -> Look {
         let (done, wait) = oneshot::channel();
         _ = inbox.send(Happening::Look(done));
         // A loop that has ended looks at nothing any more.
+        Box::pin(async move { _ = wait.await })
+    })
+}
+
+/// When the loop has told everything that follows from what it has published, for those who wait for an outcome.
+pub(super) fn turns(inbox: UnboundedSender<Happening>) -> Moment {
+    Arc::new(move || {
+        let (done, wait) = oneshot::channel();
+        _ = inbox.send(Happening::Turn(done));
         Box::pin(async move { _ = wait.await })
     })
 }

@@ -15,9 +15,9 @@ use crate::{
         fact::Fact,
     },
     error::Problem,
-    health::{self, Elsewhere, Heard, Notify, Outcome, Socket, Target},
-    model::{Artifact, Digest, Exit, FilePath, PastProgram, Report, Revision, RunId},
-    plan::{Cache, Debugger, Debugging, Inputs, Pattern, Service, Step},
+    health::{self, Elsewhere, Front, Heard, Notify, Outcome, Scheme, Socket, Target},
+    model::{Artifact, Digest, Exit, FilePath, PastProgram, Provider, Report, Revision, RunId},
+    plan::{Cache, Debugger, Debugging, HostHeader, Inputs, Pattern, Service, Step},
     process::Lease,
     proxy::Speaks,
     store::{Keep, Store},
@@ -98,12 +98,14 @@ impl App {
             Fact::Live { service, times, .. } => {
                 self.store.took(service, Duration::from_secs_f64((times.start_ms + times.ready_ms) / 1000.0));
             }
-            Fact::Saved { revision, .. } => {
-                self.lines.clear();
-                self.reach(*revision);
-            }
+            Fact::Saved { revision, .. } => self.reach(*revision),
             Fact::Assets { service, files, count } => {
-                self.doors.proxy.assets(service, (files.len() == *count).then(|| files.clone()));
+                let provider = Provider::Service(service.clone());
+                self.doors.proxy.changed(provider, (files.len() == *count).then(|| files.clone()));
+            }
+            Fact::Files { folder, files, count } => {
+                let provider = Provider::Folder(folder.clone());
+                self.doors.proxy.changed(provider, (files.len() == *count).then(|| files.clone()));
             }
             Fact::AtRest { ok, .. } if self.until == Until::Settled => {
                 _ = self.inbox.send(Happening::Settled { ok: *ok });
@@ -289,8 +291,14 @@ impl App {
     fn probe(&mut self, run: RunId, service: Arc<Service>) {
         let leader = self.programs.leader(run).unwrap_or_default();
         let mut own: Vec<u16> = self.doors.proxy.addresses().iter().map(|address| address.port()).collect();
-        let public_host = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
+        let public = own.first().map_or_else(|| "localhost".to_owned(), |port| format!("localhost:{port}"));
         let Some(known) = self.runs.get_mut(&run) else { return };
+        let scheme = if self.plan.proxy.tls { Scheme::Https } else { Scheme::Http };
+        let host = match (self.plan.host_header(&service.name), known.port) {
+            (HostHeader::Name(name), _) => name.clone(),
+            (HostHeader::Upstream, Some(port)) => format!("127.0.0.1:{port}"),
+            (HostHeader::Upstream, None) | (HostHeader::Keep, _) => public,
+        };
         // That its debugger listens there is no reason to look for the program there.
         own.extend(known.debugging.as_ref().map(|debugging| debugging.port));
         // Those of debugpy, and of a debugger that is not known, take whoever connects for a part of themselves.
@@ -304,7 +312,7 @@ impl App {
             rules: health::Rules::of(&service),
             port: known.port,
             leader,
-            public_host,
+            front: Front { host, scheme },
             proxy_ports: own,
             elsewhere,
             socket: Socket::Own,

@@ -1,5 +1,5 @@
-//! The proxy as the plan has it: where it listens, what it speaks there, and by what rules; at the start and after every
-//! change of dev.toml.
+//! The proxy as the plan has it: where it listens, what it speaks there, and by what rules; at the start and after
+//! every change of dev.toml.
 
 use std::{path::Path, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! Hooks: programs that are started because something happened, beside the loop and never in its way. `hooks` says which;
-//! here they get their environment, their run and their end.
+//! Hooks: programs that are started because something happened, beside the loop and never in its way. `hooks` says
+//! which; here they get their environment, their run and their end.
 
 use std::{
     collections::{BTreeMap, HashMap},

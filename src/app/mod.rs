@@ -1,10 +1,11 @@
 //! The loop: anything that happens becomes an `Event`, the core decides, and its `Effect`s are carried out. It decides
 //! nothing itself, and it holds the core's only clock.
 //!
-//! `begin` opens the rooms, `doors` lets the proxy follow the plan, `carry` does what effects ask for, `launch` makes a program
-//! out of a plan and a run, `tls` finds out whom it has to be, `report` makes a report out of last words, `show` shows beside
-//! the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `attach` runs that pane on another devloop;
-//! `audience` hears what is shown; `steer` does what the control socket asks for; `steering` is what keys steer.
+//! `begin` opens the rooms, `doors` lets the proxy follow the plan, `carry` does what effects ask for, `launch` makes a
+//! program out of a plan and a run, `tls` finds out whom it has to be, `report` makes a report out of last words,
+//! `show` shows beside the loop: it prints, or runs the `pane`, which reads its `load` from the proxy; `attach` runs
+//! that pane on another devloop; `audience` hears what is shown; `steer` does what the control socket asks for;
+//! `steering` is what keys steer.
 
 mod attach;
 mod audience;
@@ -48,7 +49,6 @@ use crate::{
     model::{RunId, Time},
     plan::Plan,
     process::{self, Asked, Notice, Ports, Programs, Session, Signals},
-    proxy::Lines,
     store::{self, Log, Store},
     sys::{self, Clock},
     watch::{self as files, Mailbox, Watcher},
@@ -165,6 +165,8 @@ enum Happening {
     },
     /// A request wants to be sure that every save so far has had its effect.
     Look(oneshot::Sender<()>),
+    /// Somebody wants to be sure that what was decided has been told.
+    Turn(oneshot::Sender<()>),
     /// Somebody asks over the control socket.
     Wish(Wish),
 }
@@ -206,8 +208,6 @@ struct App {
     inbox: UnboundedSender<Happening>,
     happenings: UnboundedReceiver<Happening>,
     showing: Showing,
-    /// What programs write, for pages that wait.
-    lines: Lines,
     control: Option<Server>,
     about: watch::Sender<Arc<About>>,
     /// Requests that wait until the watcher has told everything, by number, and the newest number.
@@ -312,6 +312,7 @@ impl App {
                 self.looks.insert(self.look, look);
                 self.watcher.look(self.look);
             }
+            Happening::Turn(turn) => _ = turn.send(()),
             Happening::Wish(wish) => self.wish(wish),
             Happening::Settled { ok } => {
                 let ending = if ok { Ending::Good } else { Ending::Failed };

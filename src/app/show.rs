@@ -39,7 +39,7 @@ use crate::{
     model::{Line, RunId, Stream},
     plan::Plan,
     process::{LineReader, LineSender, Output, queue},
-    proxy::{Hear, Heard, Level, Lines, Proxy},
+    proxy::{Hear, Heard, Level, Proxy},
     store::Log,
     sys::Clock,
     ui::{Format, Printer, Stamp, pane::Theme},
@@ -292,13 +292,11 @@ pub(super) fn sink(
     ears: Ears,
     log: Log,
     audience: Audience,
-    told: Lines,
 ) -> impl Fn(Output) + Send + Sync + 'static {
     move |output| {
         if let Output::Line(line) = &output {
             log.line(line);
             audience.line(line);
-            told.push(line);
             if let Some(ear) = lock(&ears).get(&line.run) {
                 ear.hear(&strip_escapes(&line.text));
             }

@@ -40,6 +40,7 @@ impl App {
             about: self.about.subscribe(),
             wish: Arc::new(move |wish| _ = inbox.send(Happening::Wish(wish))),
             look,
+            turn: super::begin::turns(self.inbox.clone()),
             rings: audience.rings(),
             now: Arc::new(move || audience.now()),
             count: Arc::new(move || counts(&proxy)),

@@ -1,5 +1,5 @@
-//! The authority that signs certificates on this machine: mkcert's if there is one, else devloop's own, which is only good
-//! for names of this machine.
+//! The authority that signs certificates on this machine: mkcert's if there is one, else devloop's own, which is only
+//! good for names of this machine.
 #![expect(clippy::disallowed_methods, reason = "the door to the files of the authority")]
 
 use std::{

@@ -50,8 +50,8 @@ impl Leaves {
         &self.authority
     }
 
-    /// The certificate for this name; without one for localhost and the loopback addresses, because clients that connect to
-    /// an address name nobody. None: the authority does not cover that name.
+    /// The certificate for this name; without one for localhost and the loopback addresses, because clients that
+    /// connect to an address name nobody. None: the authority does not cover that name.
     pub fn certificate(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let asked = name.unwrap_or_default();
         if !asked.is_empty() && !self.authority.covers(asked) {
@@ -100,8 +100,53 @@ impl Leaves {
 
 #[cfg(test)]
 mod tests {
+    use rustls::{
+        RootCertStore,
+        client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+        pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    };
+
     use super::*;
     use crate::certificates::Places;
+
+    /// Whether somebody who trusts only this authority believes that a server with these certificates is `name`.
+    fn is_believed(file: &std::path::Path, chain: &[CertificateDer<'_>], name: &str, at: Duration) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], UnixTime::since_unix_epoch(at)).is_ok()
+    }
+
+    #[test]
+    fn whoever_trusts_our_authority_believes_it_for_seven_days_and_for_this_machine_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_owned();
+        let places = Places { own: home.join("own"), mkcert: home.join("mkcert"), home };
+        let leaves = Leaves::of(Authority::find_or_make(&places).unwrap());
+        let (now, file) = (unix_time(), places.own.join("ca.pem"));
+        let signed = |name: &str| leaves.make(name, now).unwrap().key;
+        for name in ["localhost", "api.localhost", "shop.test"] {
+            let leaf = signed(name);
+            for (days, is_good) in [(0, true), (6, true), (8, false)] {
+                assert_eq!(is_believed(&file, &leaf.cert, name, now + days * DAY), is_good, "{name} after {days} days");
+            }
+            assert!(!is_believed(&file, &leaf.cert, "other.test", now), "{name}");
+        }
+        for address in ["127.0.0.1", "::1"] {
+            assert!(is_believed(&file, &signed("").cert, address, now), "{address}");
+        }
+        // Whoever has stolen its key signs what he likes, and is not believed.
+        for name in ["example.com", "localhost.example.com", "notlocalhost"] {
+            assert!(!is_believed(&file, &signed(name).cert, name, now), "{name}");
+        }
+        // No second authority below it: `cA` and a `pathLenConstraint` of 0 (RFC 5280, section 4.2.1.9), since this
+        // verifier asks that of no authority that is trusted.
+        let ours = CertificateDer::from_pem_file(&file).unwrap();
+        let alone = [0x55, 0x1d, 0x13, 0x01, 0x01, 0xff, 0x04, 0x08, 0x30, 0x06, 0x01, 0x01, 0xff, 0x02, 0x01, 0x00];
+        assert!(ours.windows(alone.len()).any(|bytes| bytes == alone));
+    }
 
     #[test]
     fn each_name_has_a_certificate_of_its_own_that_is_made_once() {

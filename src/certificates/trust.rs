@@ -1,5 +1,5 @@
-//! `devloop trust` and `untrust`: which stores there are, which commands change them, and running those. Every command is
-//! said before it is run, and none is run that was not asked for.
+//! `devloop trust` and `untrust`: which stores there are, which commands change them, and running those. Every command
+//! is said before it is run, and none is run that was not asked for.
 #![expect(clippy::disallowed_methods, reason = "the door to the tools that change what this machine trusts")]
 
 use std::{

@@ -1,6 +1,6 @@
-//! `devloop completions SHELL`: a script that completes devloop's command line, names of steps and services and numbers of
-//! revisions included. The shell asks devloop itself (`DEVLOOP_COMPLETE`), which asks the one that runs in the project
-//! and reads the dev.toml at hand.
+//! `devloop completions SHELL`: a script that completes devloop's command line, names of steps and services and numbers
+//! of revisions included. The shell asks devloop itself (`DEVLOOP_COMPLETE`), which asks the one that runs in the
+//! project and reads the dev.toml at hand.
 
 use std::{cmp::Reverse, collections::BTreeMap, ffi::OsStr, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The JSON Schema of dev.toml, and the line by which an editor finds it. It lies in `.devloop/`: of this devloop's version,
-//! without a network, and in no repository.
+//! The JSON Schema of dev.toml, and the line by which an editor finds it. It lies in `.devloop/`: of this devloop's
+//! version, without a network, and in no repository.
 
 use std::path::Path;
 

@@ -6,13 +6,13 @@ use std::{path::Path, sync::Arc};
 use super::{
     middleware::merged,
     names::Names,
-    paths::tidy,
+    paths::{relative, tidy},
     table::Report,
     written::{self, At, File},
 };
 use crate::{
     error::Problem,
-    plan::{Files, HostPattern, Port, Prefix, Route, Target, find_route},
+    plan::{Files, Globs, HostPattern, Port, Prefix, Route, Target, find_route},
 };
 
 /// What is asked of devloop itself is answered before any route is looked for.
@@ -136,7 +136,8 @@ fn target(report: &mut Report, file: &File, names: &Names, root: &Path, written:
     if let Some(files) = &written.files {
         let folder = folder(report, root, files)?;
         let fallback = written.fallback.as_ref().map(|fallback| fallback.value.clone());
-        return Some(Target::Files(Files { folder, shown: files.value.clone(), fallback }));
+        let inside = Globs::below(&relative(root, &folder).to_string_lossy());
+        return Some(Target::Files(Files { folder, shown: Arc::from(&*files.value), inside, fallback }));
     }
     // A wrong value has been told already.
     if report.problems.is_empty() {

@@ -1,7 +1,7 @@
 //! The stream for an attached pane: what is going on, what is said, and how many requests come, until devloop ends.
 //!
-//! Of the status and of the requests only the newest values are sent. What is said is sent whole; a reader who is so slow
-//! that lines were forgotten meanwhile is told how many. Nobody but this connection waits for him.
+//! Of the status and of the requests only the newest values are sent. What is said is sent whole; a reader who is so
+//! slow that lines were forgotten meanwhile is told how many. Nobody but this connection waits for him.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! What an attached pane is told, out of the lines that come over the socket. What a newer devloop says and this one does
-//! not know is skipped.
+//! What an attached pane is told, out of the lines that come over the socket. What a newer devloop says and this one
+//! does not know is skipped.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

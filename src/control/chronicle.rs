@@ -1,5 +1,6 @@
-//! What was said in this session, as far as that is remembered: facts, and lines of output. Bounded; a reader that is
-//! slow misses the oldest and is told how many, and holds up nobody.
+//! What was said in this session, as far as that is remembered: facts, and lines of output. The one place where that is
+//! kept for others: for terminals, for programs, and for pages. (A pane keeps what it shows, as it is on the screen.)
+//! Bounded; a reader that is slow misses the oldest and is told how many, and holds up nobody.
 
 use std::{
     collections::VecDeque,
@@ -127,18 +128,36 @@ impl Chronicle {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every fact that is remembered, oldest first.
-    pub fn facts(&self) -> Vec<Entry> {
-        self.known().facts.iter().cloned().collect()
+    /// The facts after `number`, oldest first. Number 0 is before everything.
+    pub fn facts(&self, number: u64) -> Vec<Entry> {
+        self.known().newest(number, usize::MAX, |entry| matches!(entry.what, What::Fact(_)))
+    }
+
+    /// The last `most` of what came after `number`, oldest first, and the number to go on from.
+    pub fn newest(&self, number: u64, most: usize) -> (Vec<Entry>, u64) {
+        let known = self.known();
+        (known.newest(number, most, |_| true), known.number)
+    }
+
+    /// The last `most` lines that programs wrote after `number` and after the newest save, oldest first, and the
+    /// number to go on from.
+    pub fn since_the_save(&self, number: u64, most: usize) -> (Vec<Arc<Line>>, u64) {
+        let is_save = |entry: &&Entry| matches!(&entry.what, What::Fact(fact) if matches!(**fact, Fact::Saved { .. }));
+        let known = self.known();
+        let saved = known.facts.iter().rev().find(is_save).map_or(0, |entry| entry.number);
+        let found = known.newest(number.max(saved), most, |entry| matches!(entry.what, What::Line(_)));
+        let line = |entry: Entry| match entry.what {
+            What::Line(line) => Some(line),
+            What::Fact(_) => None,
+        };
+        (found.into_iter().filter_map(line).collect(), known.number)
     }
 
     /// The last of what was asked for, oldest first, and the number to go on from. `now` is since 1970.
     pub(super) fn last(&self, asked: &LogsAsk, now: Duration) -> (Vec<Entry>, u64) {
         let known = self.known();
-        let mut found: Vec<Entry> = known.after(0, usize::MAX, |entry| entry.is_wanted(asked, now));
-        let skipped = found.len().saturating_sub(asked.lines.unwrap_or(usize::MAX));
-        found.drain(..skipped);
-        (found, known.number)
+        let most = asked.lines.unwrap_or(usize::MAX);
+        (known.newest(0, most, |entry| entry.is_wanted(asked, now)), known.number)
     }
 
     /// At most `limit` of what came after `number`, the number to go on from, and how many lines between are
@@ -173,6 +192,19 @@ impl Known {
         all
     }
 
+    /// The last `most` of what came after `number` and is wanted, in order.
+    fn newest(&self, number: u64, most: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let newer = |entries: &VecDeque<Entry>| {
+            let newest_first = entries.iter().rev().take_while(|entry| entry.number > number);
+            newest_first.filter(|entry| wanted(entry)).take(most).cloned().collect::<Vec<_>>()
+        };
+        let mut all = newer(&self.facts);
+        all.extend(newer(&self.lines));
+        all.sort_unstable_by_key(|entry| entry.number);
+        all.drain(..all.len().saturating_sub(most));
+        all
+    }
+
     /// How many lines after `number`, up to `next`, are forgotten.
     fn forgotten_between(&self, number: u64, next: u64) -> u64 {
         let last = self.forgotten.min(next);
@@ -185,7 +217,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RunId, Stream};
+    use crate::model::{Revision, RunId, Stream};
 
     fn line(source: &str, text: &str) -> Line {
         Line { source: source.into(), run: RunId(1), stream: Stream::Out, text: text.to_owned() }
@@ -215,13 +247,54 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_are_the_last_ones_after_a_number() {
+        let chronicle = Chronicle::default();
+        let newest = |number, most| {
+            let (found, next) = chronicle.newest(number, most);
+            (texts(&found), next)
+        };
+        assert_eq!(newest(0, 2), (vec![], 0));
+        chronicle.line(Time::ZERO, Duration::ZERO, &line("api", "a"));
+        chronicle.fact(Time::ZERO, Duration::ZERO, &Fact::Paused);
+        chronicle.line(Time::ZERO, Duration::ZERO, &line("api", "b"));
+        assert_eq!(newest(0, 2), (vec!["Paused".to_owned(), "b".to_owned()], 3));
+        assert_eq!(newest(2, 2), (vec!["b".to_owned()], 3));
+        assert_eq!(newest(3, 2), (vec![], 3));
+        let facts = |number| texts(&chronicle.facts(number));
+        assert_eq!((facts(1), facts(2)), (vec!["Paused".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn what_was_written_before_the_newest_save_does_not_belong_to_it() {
+        let chronicle = Chronicle::default();
+        let (revision, files, reads) = (Revision(2), vec![], vec![]);
+        let saved = Fact::Saved { revision, files, count: 1, settle_ms: 1.0, reads };
+        chronicle.line(Time::ZERO, Duration::ZERO, &line("api", "a"));
+        let written = |number| {
+            let (found, next) = chronicle.since_the_save(number, 2);
+            (found.iter().map(|line| line.text.as_str()).collect::<String>(), next)
+        };
+        assert_eq!(written(0), ("a".to_owned(), 1));
+        chronicle.fact(Time::ZERO, Duration::ZERO, &saved);
+        assert_eq!(written(0), (String::new(), 2));
+        for text in ["b", "c", "d"] {
+            chronicle.line(Time::ZERO, Duration::ZERO, &line("api", text));
+            chronicle.fact(Time::ZERO, Duration::ZERO, &Fact::Paused);
+        }
+        assert_eq!(
+            [written(0), written(5), written(8)],
+            [("cd", 8), ("d", 8), ("", 8)].map(|(a, b)| (a.to_owned(), b))
+        );
+    }
+
+    #[test]
     fn lines_push_out_lines_and_no_facts_and_that_is_known() {
         let chronicle = Chronicle::default();
         chronicle.fact(Time::ZERO, Duration::ZERO, &Fact::Paused);
         for number in 0..LINES + 10 {
             chronicle.line(Time::ZERO, Duration::ZERO, &line("api", &number.to_string()));
         }
-        assert_eq!(chronicle.facts().len(), 1);
+        assert_eq!(chronicle.facts(0).len(), 1);
         let (found, ..) = chronicle.last(&LogsAsk::default(), Duration::ZERO);
         assert_eq!((found.len(), texts(&found)[1].as_str()), (LINES + 1, "10"));
         let lost = |number| chronicle.after(number, &LogsAsk::default(), 100).2;

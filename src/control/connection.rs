@@ -28,7 +28,7 @@ use crate::{
 
 /// No wish is longer.
 const LONGEST: u64 = 64 * 1024;
-/// So long a wait waits for the watcher to tell of the saves before it.
+/// So long a wait waits for the watcher to tell of the saves before it, and for the loop to tell what it has done.
 const LOOK: Duration = Duration::from_secs(2);
 /// So much of the log is written at a time.
 pub(super) const BATCH: usize = 1_000;
@@ -104,6 +104,8 @@ impl Connection {
         loop {
             let status = news.borrow_and_update().clone();
             if let Some(result) = settled(&status, asked) {
+                // The status comes before the facts: who is answered finds those, too.
+                _ = tokio::time::timeout(LOOK, (self.feeds.turn)()).await;
                 return Some(result);
             }
             tokio::select! {
@@ -185,7 +187,7 @@ impl Connection {
             return Err(Refused::new(format!("there is no revision {revision}"))
                 .hint(format!("the newest one is {newest}; the first one, the start, is 1")));
         }
-        let entries = story::of_revision(self.feeds.chronicle.facts(), revision);
+        let entries = story::of_revision(self.feeds.chronicle.facts(0), revision);
         if entries.is_empty() {
             return Err(Refused::new(format!("nothing is remembered of revision {revision}"))
                 .hint("the log files in .devloop/log go further back"));
@@ -199,7 +201,7 @@ impl Connection {
 
     async fn why_file(&self, file: String) -> Result<Done, Refused> {
         let mut done = self.wish(Ask::WhyFile { file }).await?;
-        let saved = done["file"].as_str().and_then(|file| story::last_save(&self.feeds.chronicle.facts(), file));
+        let saved = done["file"].as_str().and_then(|file| story::last_save(&self.feeds.chronicle.facts(0), file));
         done["last_revision"] = json!(saved);
         Ok(done)
     }
@@ -262,4 +264,62 @@ fn is_hung_up(reading: &BufReader<OwnedReadHalf>) -> bool {
     let mut fds = [PollFd::new(stream.as_fd(), PollFlags::empty())];
     let polled = poll(&mut fds, PollTimeout::ZERO);
     polled.is_err() || fds[0].revents().is_some_and(|events| events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{
+        control::{About, Chronicle, Moment, Render, Stage},
+        core::fact::Fact,
+        model::Time,
+    };
+
+    #[tokio::test]
+    async fn who_waits_is_answered_when_the_outcome_has_been_told_too() {
+        let at_rest = Status {
+            project: "shop".to_owned(),
+            revision: Revision(1),
+            steps: Vec::new(),
+            services: Vec::new(),
+            settling: Vec::new(),
+            at_rest: true,
+            watching: WatchingState::On,
+            invalid_plan: None,
+        };
+        let (_status, status) = watch::channel(Arc::new(at_rest));
+        let (_about, about) = watch::channel(Arc::new(About::default()));
+        let (_rings, rings) = watch::channel(0);
+        let chronicle = Chronicle::default();
+        let told = chronicle.clone();
+        let turn: Moment = Arc::new(move || {
+            told.fact(Time::ZERO, Duration::ZERO, &Fact::AtRest { ok: true, revision: Revision(1) });
+            Box::pin(std::future::ready(()))
+        });
+        let feeds = Feeds {
+            status,
+            chronicle: chronicle.clone(),
+            render: Render { json: |_| String::new(), plain: |_, _| String::new() },
+            about,
+            rings,
+            now: Arc::new(|| Time::ZERO),
+            count: Arc::new(Vec::new),
+            stage: watch::Sender::new(Stage::Alive),
+            wish: Arc::new(drop),
+            look: Arc::new(|| Box::pin(std::future::ready(()))),
+            turn,
+        };
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let serving = tokio::spawn(serve(theirs, feeds));
+        let mut ours = BufReader::new(ours);
+        ours.get_mut().write_all(b"{\"v\":1,\"ask\":\"wait\"}\n").await.expect("it reads");
+        let mut line = String::new();
+        ours.read_line(&mut line).await.expect("it answers");
+        assert!(line.contains(r#""outcome":"live""#), "{line}");
+        assert_eq!(chronicle.facts(0).len(), 1);
+        drop(ours);
+        serving.await.expect("it ends with its connection");
+    }
 }

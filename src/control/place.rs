@@ -77,8 +77,8 @@ impl Drop for Place {
     }
 }
 
-/// The socket of the project that `folder` lies in: the nearest folder above, or `folder` itself, whose `.devloop` names
-/// one. Not above `top`, if there is one.
+/// The socket of the project that `folder` lies in: the nearest folder above, or `folder` itself, whose `.devloop`
+/// names one. Not above `top`, if there is one.
 pub fn find(folder: &Path, top: Option<&Path>) -> Option<(PathBuf, PathBuf)> {
     for root in folder.ancestors() {
         if let Ok(text) = fs::read(root.join(FOLDER).join(POINTER)) {

@@ -107,8 +107,13 @@ pub struct Feeds {
     /// Hands a wish to the loop.
     pub wish: Arc<dyn Fn(Wish) + Send + Sync>,
     /// Ends when every save so far has had its effect on the status.
-    pub look: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
+    pub look: Moment,
+    /// Ends when everything has been told that follows from the status as it is.
+    pub turn: Moment,
 }
+
+/// Something that can be waited for. Must not fail to end while devloop lives.
+pub type Moment = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 impl Feeds {
     /// The newest revision.

@@ -59,11 +59,14 @@ impl Core {
             return touched;
         }
         let unjudged = self.adopt_steps(&plan, why, &mut touched);
-        self.adopt_services(&plan, why, &mut touched);
+        let asked_otherwise = self.adopt_services(&plan, why, &mut touched);
         self.graph = Graph::new(&plan);
         self.settling.set_rule(plan.watch.settle);
         self.pass = None;
         self.plan = plan;
+        for name in asked_otherwise {
+            self.ask_anew(&name);
+        }
         self.reconsider();
         for paths in self.batches.values_mut() {
             paths.retain(|path| !path.concern.is_none());
@@ -86,10 +89,14 @@ impl Core {
                 self.steps.push(StepNode::new(step.clone(), why.clone(), self.now));
                 continue;
             };
-            if !is_same_step(&node.plan, step) {
-                touched.push(step.name.clone());
+            let is_other = !is_same_step(&node.plan, step);
+            if is_other {
                 self.learned.remove(&step.name);
                 node.reads_roughly = true;
+            }
+            // What has failed may have had too little time.
+            if is_other || (node.is_failed() && node.plan.timeout != step.timeout) {
+                touched.push(step.name.clone());
                 node.mark(why.clone());
             }
             node.plan = step.clone();
@@ -107,7 +114,10 @@ impl Core {
         unjudged
     }
 
-    fn adopt_services(&mut self, plan: &Plan, why: &Why, touched: &mut Vec<Arc<str>>) {
+    /// Returns the services that have an instance of the same program which is, or was in vain, asked by other rules
+    /// whether it is ready.
+    fn adopt_services(&mut self, plan: &Plan, why: &Why, touched: &mut Vec<Arc<str>>) -> Vec<Arc<str>> {
+        let mut asked_otherwise = Vec::new();
         let mut old = std::mem::take(&mut self.services);
         for service in &plan.services {
             let known = old.iter().position(|node| node.plan.name == service.name).map(|at| old.remove(at));
@@ -125,6 +135,9 @@ impl Core {
             } else if node.plan.debugging != service.debugging {
                 touched.push(service.name.clone());
                 node.follow_debugging(service);
+            } else if node.plan.health != service.health && (node.failed.is_some() || is_probed(&node)) {
+                touched.push(service.name.clone());
+                asked_otherwise.push(service.name.clone());
             }
             node.plan = service.clone();
             self.services.push(node);
@@ -141,6 +154,16 @@ impl Core {
             for leaving in node.leaving {
                 self.orphan(leaving.run, leaving.drains == super::service::Drains::Stopping);
             }
+        }
+        asked_otherwise
+    }
+
+    /// What was tried in vain may come up by these rules, and what is being probed is probed by the old ones.
+    fn ask_anew(&mut self, name: &str) {
+        let Some(index) = self.services.iter().position(|node| &*node.plan.name == name) else { return };
+        self.services[index].failed = None;
+        if is_probed(&self.services[index]) {
+            self.abandon(index, "`health` in dev.toml changed");
         }
     }
 
@@ -178,6 +201,11 @@ fn is_same_step(old: &Step, new: &Step) -> bool {
         ..step.clone()
     };
     bare(old) == bare(new)
+}
+
+/// Whether an instance is on its way that was asked already whether it is ready.
+fn is_probed(node: &ServiceNode) -> bool {
+    node.candidate().is_some_and(|candidate| candidate.process.is_some())
 }
 
 /// Whether an instance of one is as good as an instance of the other: what its process sees is the same. How it is

@@ -1,14 +1,14 @@
 //! What a person asks of the running loop: start again, build again, go back, wait with saves, go on.
 //!
 //! An earlier program that was asked for is *pinned*: steps go on meanwhile, and what they make does not go live, until
-//! the next save, `Rebuild` or `Resume`. While watching is *paused*, touched files stay pending: nothing judges them and
-//! nothing waits for them. What was under way when the pause began goes on, but a run that reads what is written
+//! the next save, `Rebuild` or `Resume`. While watching is *paused*, touched files stay pending: nothing judges them
+//! and nothing waits for them. What was under way when the pause began goes on, but a run that reads what is written
 //! meanwhile is void, and repeated only after the pause.
 
 use super::{
     Core, Watching,
     adopt::is_same_service,
-    event::Earlier,
+    event::{Earlier, Verdict},
     fact::Fact,
     service::MadeOf,
     settle::Pending,
@@ -221,12 +221,16 @@ impl Core {
             && self.settling.pending().any(|path| path.concern.steps.iter().any(concerns))
     }
 
-    /// A file that this step's last run may have read while it was written in a pause.
-    pub(super) fn collected_while_reading(&self, index: usize) -> Option<FilePath> {
-        let step = &self.steps[index];
-        let mut pending = self.settling.pending().filter(|path| path.concern.steps.contains(&index));
+    /// A file that this step's last run may have read while it was written, and that counts only later: it was written
+    /// in a pause, or is put off for others.
+    pub(super) fn written_meanwhile(&self, index: usize) -> Option<FilePath> {
         let paused = self.watching == Watching::Paused;
-        let touched = pending.find(|path| step.was_reading(path.first, path.last)).filter(|_| paused)?;
-        Some(touched.path.clone())
+        let passes = self.step_passes(index);
+        let put_off = self.deferred.iter().filter(|(_, verdict)| !passes && *verdict != Verdict::Owned);
+        let put_off = put_off.map(|(path, _)| path);
+        let mut written = self.settling.pending().filter(|_| paused).chain(put_off);
+        let step = &self.steps[index];
+        let read = |path: &&Pending| path.concern.steps.contains(&index) && step.was_reading(path.first, path.last);
+        written.find(read).map(|path| path.path.clone())
     }
 }

@@ -1,7 +1,7 @@
 //! Services under their debuggers: what a breakpoint suspends, and who has to be gone before whom.
 //!
-//! A debugger keeps its port over swaps, so that editors find it again: of two instances that are debugged the older one
-//! has to be gone before the newer one starts. A start under a debugger has no limit, and a request that such an
+//! A debugger keeps its port over swaps, so that editors find it again: of two instances that are debugged the older
+//! one has to be gone before the newer one starts. A start under a debugger has no limit, and a request that such an
 //! instance has not answered is waited for longer: a breakpoint may hold both.
 
 use std::{sync::Arc, time::Duration};
@@ -74,8 +74,8 @@ impl ServiceNode {
         self.is_exclusive() || (taken.is_some() && taken == made.debugger_port())
     }
 
-    /// How an instance of this is run. An older program is started as it was when it ran, though dev.toml says something
-    /// else by now; and what ran without a debugger, or with one, does so again.
+    /// How an instance of this is run. An older program is started as it was when it ran, though dev.toml says
+    /// something else by now; and what ran without a debugger, or with one, does so again.
     pub(super) fn plan_for(&self, made: &MadeOf) -> Arc<Service> {
         if !is_same_service(&made.plan, &self.plan) {
             return made.plan.clone();

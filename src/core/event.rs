@@ -2,7 +2,8 @@
 //!
 //! `Core::handle(now, Event)` answers with `Effect`s. Every `Spawn` is answered by exactly one `Exited`, even if the
 //! program could not be started; every `LookUp` by one `LookedUp`; `Fence` by `Fenced`; `Examine` by `Examined`;
-//! `Digest` by `Digested`; `Drain` by `Drained`; `AskInputs` by `Learned`. Answers about runs that are over change nothing.
+//! `Digest` by `Digested`; `Drain` by `Drained`; `AskInputs` by `Learned`. Answers about runs that are over change
+//! nothing.
 
 use std::{sync::Arc, time::Duration};
 

@@ -172,6 +172,15 @@ pub enum Fact {
         /// How many changed in all.
         count: usize,
     },
+    /// Files in the folder of a route have changed: pages are told, and nothing is started.
+    Files {
+        /// The folder, as the route names it.
+        folder: Arc<str>,
+        /// The files, at most ten.
+        files: Vec<String>,
+        /// How many changed in all.
+        count: usize,
+    },
     /// The newest content came out the same for this service: its instance stays.
     Kept {
         /// The revision that changed nothing for it.
@@ -189,6 +198,9 @@ pub enum Fact {
         run: RunId,
         /// The service.
         service: Arc<str>,
+        /// From the decision to start it.
+        #[serde(default)]
+        took_ms: f64,
         /// What to show.
         report: Report,
         /// What answers requests now: "revision 4 still serves", …

@@ -92,7 +92,8 @@ impl Core {
             (None, Some(good)) => format!("revision {} is started again", good.revision),
             (None, None) => "nothing serves".to_owned(),
         };
-        self.tell(Fact::StartFailed { revision, run: candidate.run, service: name, report, serving });
+        let took_ms = millis(self.now.since(candidate.began));
+        self.tell(Fact::StartFailed { revision, run: candidate.run, service: name, took_ms, report, serving });
         if self.services[index].pinned.as_ref().is_some_and(|pinned| pinned.is_same(&candidate.made)) {
             self.unpin(index, "the earlier program did not come up");
         }
@@ -160,6 +161,7 @@ impl Core {
         }
         service.next = Next::Pause { made, until: self.now + pause };
         let serving = format!("it is started again in {pause:?}");
-        self.tell(Fact::StartFailed { revision, run, service: name, report, serving });
+        let took_ms = millis(self.now.since(began));
+        self.tell(Fact::StartFailed { revision, run, service: name, took_ms, report, serving });
     }
 }

@@ -141,8 +141,11 @@ impl Core {
             return held.into();
         }
         match &service.next {
-            Next::Starting(candidate) if candidate.purpose == Purpose::Swap => format!("starting `{name}`").into(),
-            Next::Starting(_) => format!("starting `{name}` again").into(),
+            Next::Starting(candidate) => {
+                let again = if candidate.purpose == Purpose::Swap { "" } else { " again" };
+                let seen = candidate.seen.as_ref().map(|seen| format!(": {seen}")).unwrap_or_default();
+                format!("starting `{name}`{again}{seen}").into()
+            }
             Next::Clearing { .. } => format!("stopping the old `{name}`").into(),
             Next::Pause { .. } => format!("`{name}` ended by itself and is started again").into(),
             Next::None if self.saves_are_unsettled(index) => "a save is settling".into(),

@@ -14,8 +14,8 @@ const UNREAD: usize = 4096;
 const PROVEN: usize = 1024;
 
 impl Core {
-    /// Remembers a touched path for those that a tool chain may yet say to read it, and a path that nothing reads as one
-    /// of which it is not known any more what was in it when it was last read.
+    /// Remembers a touched path for those that a tool chain may yet say to read it, and a path that nothing reads as
+    /// one of which it is not known any more what was in it when it was last read.
     pub(super) fn note_unread(&mut self, path: &FilePath, concern: &Concern, at: Time) {
         if concern.is_none() {
             if self.strangers.len() >= UNREAD {

@@ -1,12 +1,13 @@
-//! What to do: pure decisions over settled saves, steps, services and time. No clock, no file, no socket, no environment.
+//! What to do: pure decisions over settled saves, steps, services and time. No clock, no file, no socket, no
+//! environment.
 //!
 //! `Core::handle` takes what happened and answers what is to be done; `Core::deadline` says when it wants to be woken.
-//! A spurious tick is harmless, a late one moves every deadline on, and late answers about old runs change nothing.
-//! The files: `settle` (when is a save over), `save` (what a settled save makes out of date), `void` (what was read in the
+//! A spurious tick is harmless, a late one moves every deadline on, and late answers about old runs change nothing. The
+//! files: `settle` (when is a save over), `save` (what a settled save makes out of date), `void` (what was read in the
 //! middle of a write), `learn` (what tool chains say is read), `pass` (what is let finish although it is out of date),
-//! `pipeline` (steps), `swap` (services), `failure` (instances that do not come up, or end), `fresh` (what requests are to
-//! wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see),
-//! `debug` (services under their debuggers).
+//! `pipeline` (steps), `swap` (services), `failure` (instances that do not come up, or end), `fresh` (what requests are
+//! to wait for), `adopt` (a new plan), `asked` (what a person asks of the loop), `status` (what people see), `debug`
+//! (services under their debuggers).
 
 pub mod event;
 pub mod fact;
@@ -49,7 +50,7 @@ use self::{
     why::Why,
 };
 use crate::{
-    model::{FilePath, PastProgram, Report, Revision, RunId, Time},
+    model::{FilePath, PastProgram, Provider, Report, Revision, RunId, Time},
     plan::{Learned, Plan},
 };
 
@@ -74,8 +75,8 @@ pub struct Core {
     unread: HashMap<FilePath, Time>,
     /// Paths that were touched when nothing read them, and have not been judged since.
     strangers: HashSet<FilePath>,
-    /// Changed assets that pages have not been told of, by service.
-    assets: BTreeMap<usize, BTreeSet<FilePath>>,
+    /// Changed files that are served as they are, of which pages have not been told.
+    assets: BTreeMap<Provider, BTreeSet<FilePath>>,
     learned: BTreeMap<Arc<str>, Arc<Learned>>,
     /// Runs whose artifacts have a key of exactly what they read, as the tool chain said afterwards.
     proven: BTreeSet<RunId>,

@@ -83,8 +83,8 @@ impl Core {
         }
     }
 
-    /// Whether a kept artifact of the same key is all that a run would make: it would write nothing else, and nothing is
-    /// hidden from the key by a step before it that does not say what it changes.
+    /// Whether a kept artifact of the same key is all that a run would make: it would write nothing else, and nothing
+    /// is hidden from the key by a step before it that does not say what it changes.
     fn key_tells_all(&self, index: usize) -> bool {
         let plan = &self.steps[index].plan;
         let writes_else = !plan.outputs.is_empty() || plan.generates;
@@ -315,7 +315,7 @@ impl Core {
         let mut moved = false;
         for index in 0..self.steps.len() {
             if Core::is_waiting(&self.steps[index])
-                && let Some(file) = self.collected_while_reading(index)
+                && let Some(file) = self.written_meanwhile(index)
             {
                 self.steps[index].mark(Why::Void(file));
             }

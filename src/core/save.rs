@@ -14,7 +14,7 @@ use super::{
     step::{Activity, Stage, StepNode},
     why::Why,
 };
-use crate::model::{FilePath, Revision, Time};
+use crate::model::{FilePath, Provider, Revision, Time};
 
 /// So many files are named in a fact.
 const NAMED: usize = 10;
@@ -54,6 +54,11 @@ impl Core {
             services: services.collect(),
             outputs_of: outputs_of.collect(),
             assets_of: (0..plan.services.len()).filter(|index| plan.services[*index].assets.matches(path)).collect(),
+            folders: plan
+                .folders()
+                .filter(|files| files.inside.matches(path))
+                .map(|files| files.shown.clone())
+                .collect(),
             config: plan.file.as_deref() == Some(path),
         })
     }
@@ -199,8 +204,9 @@ impl Core {
             By::Step(step) => (Some(step), self.now, self.now),
             By::Save { first, last } => (None, first, last),
         };
-        for index in concern.assets_of.iter().copied() {
-            self.assets.entry(index).or_default().insert(path.clone());
+        let services = concern.assets_of.iter().map(|index| Provider::Service(self.services[*index].plan.name.clone()));
+        for provider in services.chain(concern.folders.iter().cloned().map(Provider::Folder)) {
+            self.assets.entry(provider).or_default().insert(path.clone());
         }
         for index in concern.steps.iter().copied() {
             // What its own run wrote as its output is no news to it, also where its inputs are as broad as `**/*.go`;
@@ -222,12 +228,14 @@ impl Core {
         }
     }
 
-    /// Tells the pages of services which of their assets have changed.
+    /// Tells pages which files that are served as they are have changed.
     pub(super) fn tell_assets(&mut self) {
-        for (index, files) in std::mem::take(&mut self.assets) {
-            let Some(service) = self.services.get(index) else { continue };
-            let service = service.plan.name.clone();
-            self.tell(Fact::Assets { service, files: names(&files), count: files.len() });
+        for (provider, files) in std::mem::take(&mut self.assets) {
+            let (count, files) = (files.len(), names(&files));
+            self.tell(match provider {
+                Provider::Service(service) => Fact::Assets { service, files, count },
+                Provider::Folder(folder) => Fact::Files { folder, files, count },
+            });
         }
     }
 

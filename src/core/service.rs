@@ -210,6 +210,15 @@ impl ServiceNode {
         }
     }
 
+    /// Whether nothing of it runs, or has run lately.
+    pub(super) fn is_new(&self) -> bool {
+        self.live.is_none() && self.leaving.is_empty() && matches!(self.next, Next::None)
+    }
+
+    pub(super) fn take_next(&mut self) -> Next {
+        std::mem::replace(&mut self.next, Next::None)
+    }
+
     /// Notes a reason to restart that is not an artifact.
     pub(super) fn bump(&mut self, why: Why) {
         self.bumps += 1;
@@ -237,8 +246,8 @@ impl ServiceNode {
         self.past.push_back(made);
     }
 
-    /// One can go back to a program of an earlier session, if it is made of what this plan's command names. It is run as
-    /// the plan says now.
+    /// One can go back to a program of an earlier session, if it is made of what this plan's command names. It is run
+    /// as the plan says now.
     pub(super) fn recall(&mut self, program: PastProgram, named: &[Arc<str>]) {
         let PastProgram { revision, artifacts } = program;
         let fits = !artifacts.is_empty() && artifacts.iter().map(|artifact| &artifact.step).eq(named);

@@ -38,13 +38,15 @@ pub(super) struct Concern {
     pub(super) outputs_of: Vec<usize>,
     /// Services that serve it as it is: their pages are told.
     pub(super) assets_of: Vec<usize>,
+    /// Folders of routes that it lies in, as they were written: pages are told.
+    pub(super) folders: Vec<Arc<str>>,
     /// It is dev.toml.
     pub(super) config: bool,
 }
 
 impl Concern {
     pub(super) fn is_none(&self) -> bool {
-        self.only_pages() && self.assets_of.is_empty()
+        self.only_pages() && self.assets_of.is_empty() && self.folders.is_empty()
     }
 
     /// Whether no step and no service reads or writes it.

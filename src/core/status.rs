@@ -174,7 +174,8 @@ pub struct InstanceStatus {
     pub run: RunId,
     /// What it was made from.
     pub revision: Revision,
-    /// When it was decided to start it; for the live one, since when it is live: milliseconds since the start of devloop.
+    /// When it was decided to start it; for the live one, since when it is live: milliseconds since the start of
+    /// devloop.
     pub since_ms: f64,
     /// Its process.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -66,6 +66,9 @@ impl Core {
         if self.has_or_failed(index, &target) {
             return false;
         }
+        if self.services[index].is_new() && self.is_hindered(index, &target) {
+            return false;
+        }
         let why = self.services[index].why_start(&target);
         self.start_swap(index, target, why);
         true
@@ -132,18 +135,17 @@ impl Core {
 
     /// Goes on with what is under way: an old instance has gone, a pause is over.
     fn continue_next(&mut self, index: usize) -> bool {
-        let service = &mut self.services[index];
-        match &service.next {
-            Next::Clearing { made, .. } if !service.is_hindered(made) => {
-                let Next::Clearing { made, why, purpose } = std::mem::replace(&mut service.next, Next::None) else {
+        match &self.services[index].next {
+            Next::Clearing { made, .. } if !self.is_hindered(index, made) => {
+                let Next::Clearing { made, why, purpose } = self.services[index].take_next() else {
                     return false;
                 };
                 let (made, why) = self.newest_for(index, made, why, purpose);
                 self.spawn_instance(index, made, why, purpose, Swap::Exclusive);
                 true
             }
-            Next::Pause { until, made } if *until <= self.now && !service.is_hindered(made) => {
-                let Next::Pause { made, .. } = std::mem::replace(&mut service.next, Next::None) else { return false };
+            Next::Pause { until, made } if *until <= self.now && !self.is_hindered(index, made) => {
+                let Next::Pause { made, .. } = self.services[index].take_next() else { return false };
                 self.spawn_instance(index, made, Why::Crashed, Purpose::Restart, Swap::Overlap);
                 true
             }
@@ -217,10 +219,10 @@ impl Core {
     }
 
     pub(super) fn start(&mut self, index: usize, made: MadeOf, why: Why, purpose: Purpose) {
-        let service = &mut self.services[index];
-        if !service.is_hindered(&made) {
+        if !self.is_hindered(index, &made) {
             return self.spawn_instance(index, made, why, purpose, Swap::Overlap);
         }
+        let service = &mut self.services[index];
         if service.live_hinders(&made)
             && let Some(live) = service.live.take()
         {
@@ -230,6 +232,15 @@ impl Core {
             self.out.push(Effect::Drain { run: live.run, limit, uploads });
         }
         service.next = Next::Clearing { made, why, purpose };
+        self.stop_oldest_draining(index);
+    }
+
+    /// Whether something has to be gone before an instance of this may start: older instances, or, where both may want
+    /// the same port, programs that dev.toml does not name any more.
+    fn is_hindered(&self, index: usize, made: &MadeOf) -> bool {
+        let service = &self.services[index];
+        let may_clash = service.is_exclusive() || made.debugger_port().is_some() || service.is_new();
+        service.is_hindered(made) || (may_clash && !self.orphans.is_empty())
     }
 
     /// `swap` is how it came to that; a service that is exclusive is so also where nothing had to go.

@@ -38,8 +38,8 @@ impl Core {
         self.void_starts(path, None);
     }
 
-    /// A file was written, by the step `maker` or anybody, and holds what it held: an instance that was starting meanwhile
-    /// may have read the middle of it.
+    /// A file was written, by the step `maker` or anybody, and holds what it held: an instance that was starting
+    /// meanwhile may have read the middle of it.
     pub(super) fn void_starts(&mut self, path: &Pending, maker: Option<usize>) {
         for index in 0..self.services.len() {
             let reads = path.concern.services.contains(&index)

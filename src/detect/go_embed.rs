@@ -1,5 +1,5 @@
-//! Go: folders that a program embeds and that are in no repository, because a front end's build makes them. Without them
-//! `go build` fails: "pattern dist: no matching files found".
+//! Go: folders that a program embeds and that are in no repository, because a front end's build makes them. Without
+//! them `go build` fails: "pattern dist: no matching files found".
 
 use std::collections::BTreeSet;
 

@@ -154,7 +154,8 @@ fn is_inside(path: &str) -> bool {
     host.rsplit_once('.').is_some_and(|(before, last)| !before.is_empty() && INSIDE.contains(&last))
 }
 
-/// As `module.MatchPrefixPatterns` of golang.org/x/mod: a pattern of n elements is compared with the first n of the path.
+/// As `module.MatchPrefixPatterns` of golang.org/x/mod: a pattern of n elements is compared with the first n of the
+/// path.
 fn matches(patterns: &str, path: &str) -> bool {
     patterns.split(',').map(|pattern| pattern.trim_end_matches('/')).filter(|pattern| !pattern.is_empty()).any(
         |pattern| {

@@ -1,5 +1,5 @@
-//! Do a compose file, Kubernetes manifests, Traefik's labels and a Dockerfile ask for the health path that dev.toml asks
-//! for, and does the program answer there?
+//! Do a compose file, Kubernetes manifests, Traefik's labels and a Dockerfile ask for the health path that dev.toml
+//! asks for, and does the program answer there?
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Does `localhost` lead to where the programs listen? It is two addresses, 127.0.0.1 and ::1, and a client takes the one
-//! that comes first.
+//! Does `localhost` lead to where the programs listen? It is two addresses, 127.0.0.1 and ::1, and a client takes the
+//! one that comes first.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -45,7 +45,8 @@ fn shown(ip: IpAddr, port: u16) -> String {
     }
 }
 
-/// Whether what listens on `listening` gets connections to `ip`. `::` takes both, where the system does not say otherwise.
+/// Whether what listens on `listening` gets connections to `ip`. `::` takes both, where the system does not say
+/// otherwise.
 fn takes(listening: IpAddr, ip: IpAddr) -> bool {
     listening == ip
         || listening == IpAddr::V6(Ipv6Addr::UNSPECIFIED)

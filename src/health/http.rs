@@ -1,5 +1,7 @@
 //! The little HTTP/1.1 that a probe speaks: one request, and the head of one answer. Pure.
 
+use super::{Front, Scheme};
+
 /// More than this of an answer is not read, in bytes.
 pub(super) const LONGEST: usize = 64 * 1024;
 
@@ -42,9 +44,14 @@ pub(super) enum Speech {
 }
 
 /// The request for `path`. `Connection: close`, so that the answer's end needs no care.
-pub(super) fn request(path: &str, host: &str) -> String {
+pub(super) fn request(path: &str, front: &Front) -> String {
+    let Front { host, scheme } = front;
+    let forwarded = match scheme {
+        Scheme::Http => "",
+        Scheme::Https => "x-forwarded-proto: https\r\n",
+    };
     format!(
-        "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: devloop-probe\r\naccept: */*\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\n{forwarded}user-agent: devloop-probe\r\naccept: */*\r\nconnection: close\r\n\r\n"
     )
 }
 
@@ -71,8 +78,8 @@ pub(super) fn read(mut bytes: &[u8]) -> Read {
     }
 }
 
-/// Whether this is the frame that every HTTP/2 server begins with (RFC 9113 section 3.4): three bytes of length, SETTINGS,
-/// no flags, no stream. None: more is needed to know.
+/// Whether this is the frame that every HTTP/2 server begins with (RFC 9113 section 3.4): three bytes of length,
+/// SETTINGS, no flags, no stream. None: more is needed to know.
 fn settings(bytes: &[u8]) -> Option<bool> {
     let fits = |(at, byte): (usize, &u8)| match at {
         2 => true,

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    Front, Scheme,
     http::{self, Answer, Read, Speech},
     judge::Observation,
 };
@@ -17,8 +18,8 @@ use super::{
 /// What every client says first, and empty settings.
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// Whether what a client of HTTP/2 says first is answered in HTTP/2. A connection of its own, because one that fails does
-/// not tell reliably what it was answered.
+/// Whether what a client of HTTP/2 says first is answered in HTTP/2. A connection of its own, because one that fails
+/// does not tell reliably what it was answered.
 ///
 /// # Errors
 ///
@@ -42,14 +43,17 @@ pub(super) async fn greet(mut stream: TcpStream) -> Result<(), Observation> {
 }
 
 /// Asks for `path`, patiently.
-pub(super) async fn ask<S>(stream: S, scheme: &str, path: &str, host: &str) -> Observation
+pub(super) async fn ask<S>(stream: S, scheme: &str, path: &str, front: &Front) -> Observation
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = Request::get(format!("{scheme}://{host}{path}"))
+    let mut request = Request::get(format!("{scheme}://{}{path}", front.host))
         .header(header::USER_AGENT, "devloop-probe")
-        .header(header::ACCEPT, "*/*")
-        .body(Empty::<Bytes>::new());
+        .header(header::ACCEPT, "*/*");
+    if front.scheme == Scheme::Https {
+        request = request.header("x-forwarded-proto", "https");
+    }
+    let request = request.body(Empty::<Bytes>::new());
     // A path that is none in HTTP/2 cannot be asked for.
     let Ok(request) = request else { return Observation::NotHttp(Speech::NotHttp2) };
     let Ok((mut sender, connection)) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await else {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Outcome, Rules, Socket,
+    Front, Outcome, Rules, Socket,
     http::{Answer, Speech},
     owner::Owner,
 };
@@ -31,6 +31,7 @@ const ASIDE: Duration = Duration::from_secs(2);
 /// What the last observations have in common, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Steady {
+    NotReady,
     Gateway,
     NotFound,
     NotHttp,
@@ -62,7 +63,7 @@ pub(super) struct Judge {
     health: Health,
     port: Option<u16>,
     fixed: Port,
-    host: String,
+    front: Front,
     socket: Socket,
     goal: Goal,
     /// Addresses known to be the instance's.
@@ -80,13 +81,13 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(rules: Rules, port: Option<u16>, host: &str, socket: Socket) -> Judge {
+    pub(super) fn new(rules: Rules, port: Option<u16>, front: Front, socket: Socket) -> Judge {
         Judge {
             name: rules.name.to_string(),
             health: rules.health,
             port,
             fixed: rules.port,
-            host: host.to_owned(),
+            front,
             socket,
             goal: Goal::Given,
             open: Vec::new(),
@@ -159,7 +160,8 @@ impl Judge {
         tcp || (self.signalled && !asked_for)
     }
 
-    /// On a socket of devloop's own an open port says nothing: then a program that offers nothing else only has to live.
+    /// On a socket of devloop's own an open port says nothing: then a program that offers nothing else only has to
+    /// live.
     fn lives_without_a_word(&self) -> bool {
         self.alive && self.health.log.is_none()
     }
@@ -232,13 +234,13 @@ impl Judge {
             statuses => statuses.contains(&answer.status),
         };
         if good {
-            let warning = words::about_answer(self.path(), answer, &self.host);
+            let warning = words::about_answer(self.path(), answer, &self.front);
             return self.reach(self.open.clone(), warning);
         }
         if self.goal != Goal::Given {
             return self.again(at);
         }
-        self.seen = words::answers(self.path(), answer, &self.host);
+        self.seen = words::answers(self.path(), answer, &self.front);
         match answer.status {
             502..=504 if !asked_for => {
                 if self.lasts(Steady::Gateway, at) >= GATEWAY {
@@ -251,7 +253,9 @@ impl Judge {
                     return self.compare();
                 }
             }
-            _ => self.steady = None,
+            _ => {
+                self.lasts(Steady::NotReady, at);
+            }
         }
         self.again(at)
     }
@@ -396,8 +400,8 @@ fn is_local(addr: &SocketAddr) -> bool {
     addr.ip().is_loopback() || addr.ip().is_unspecified()
 }
 
-/// The time until the next try: 1 ms in the first tenth of a second (most programs listen by then, and a connection that is
-/// refused on a loopback costs some 20 µs), 5 ms in the first second, 20 ms up to five, then 100 ms.
+/// The time until the next try: 1 ms in the first tenth of a second (most programs listen by then, and a connection
+/// that is refused on a loopback costs some 20 µs), 5 ms in the first second, 20 ms up to five, then 100 ms.
 fn pause(at: Duration, interval: Option<Duration>) -> Duration {
     match interval {
         Some(interval) => interval,

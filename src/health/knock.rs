@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    Front,
     http::{self, Read, Speech},
     http2,
     judge::{Observation, Work},
@@ -32,7 +33,7 @@ pub(super) type Working = Pin<Box<dyn Future<Output = (Observation, Streams)> + 
 /// What probing needs beside the judge's words.
 pub(super) struct Hands {
     leader: u32,
-    host: String,
+    front: Front,
     speaks: Speaks,
     streams: Streams,
 }
@@ -45,8 +46,8 @@ pub(super) struct Speaks {
 }
 
 impl Hands {
-    pub(super) fn new(leader: u32, host: String, speaks: Speaks) -> Hands {
-        Hands { leader, host, speaks, streams: Streams::new() }
+    pub(super) fn new(leader: u32, front: Front, speaks: Speaks) -> Hands {
+        Hands { leader, front, speaks, streams: Streams::new() }
     }
 
     /// Keeps connections for the request that may follow.
@@ -68,9 +69,9 @@ impl Hands {
             }
             Work::Ask { addr, path, limit } => {
                 let open = std::mem::take(&mut self.streams).into_iter().find(|(at, _)| *at == addr);
-                let (host, speaks) = (self.host.clone(), self.speaks.clone());
+                let (front, speaks) = (self.front.clone(), self.speaks.clone());
                 Box::pin(async move {
-                    let asking = ask(addr, open.map(|(_, stream)| stream), &speaks, &path, &host);
+                    let asking = ask(addr, open.map(|(_, stream)| stream), &speaks, &path, &front);
                     let observation = match limit {
                         Some(limit) => timeout(limit, asking).await.unwrap_or(Observation::NoAnswer),
                         None => asking.await,
@@ -102,29 +103,29 @@ async fn connect(addr: Option<SocketAddr>) -> Option<(SocketAddr, TcpStream)> {
 }
 
 /// One request, patiently.
-async fn ask(addr: SocketAddr, open: Option<TcpStream>, speaks: &Speaks, path: &str, host: &str) -> Observation {
+async fn ask(addr: SocketAddr, open: Option<TcpStream>, speaks: &Speaks, path: &str, front: &Front) -> Observation {
     let stream = match open {
         Some(stream) => Some(stream),
         None => connect(Some(addr)).await.map(|(_, stream)| stream),
     };
     let Some(stream) = stream else { return Observation::Refused };
     match (&speaks.tls, speaks.protocol) {
-        (None, Protocol::Http) => ask_in_http1(stream, path, host).await,
+        (None, Protocol::Http) => ask_in_http1(stream, path, front).await,
         (None, Protocol::H2c | Protocol::H2) => {
             if let Err(observation) = http2::greet(stream).await {
                 return observation;
             }
             match connect(Some(addr)).await {
-                Some((_, stream)) => http2::ask(stream, "http", path, host).await,
+                Some((_, stream)) => http2::ask(stream, "http", path, front).await,
                 None => Observation::Refused,
             }
         }
         (Some(tls), Protocol::Http) => match tls.shake(stream, Alpn::Http1).await {
-            Ok(stream) => ask_in_http1(stream, path, host).await,
+            Ok(stream) => ask_in_http1(stream, path, front).await,
             Err(failure) => no_tls(failure),
         },
         (Some(tls), Protocol::H2c | Protocol::H2) => match tls.shake(stream, Alpn::Http2).await {
-            Ok(stream) => http2::ask(stream, "https", path, host).await,
+            Ok(stream) => http2::ask(stream, "https", path, front).await,
             Err(failure) => no_tls(failure),
         },
     }
@@ -140,8 +141,8 @@ fn no_tls(failure: Failure) -> Observation {
     }
 }
 
-async fn ask_in_http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str, host: &str) -> Observation {
-    let request = http::request(path, host);
+async fn ask_in_http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str, front: &Front) -> Observation {
+    let request = http::request(path, front);
     // a server that talks first may have closed already: what it said is still there to be read
     let _ = stream.write_all(request.as_bytes()).await;
     let _ = stream.flush().await;

@@ -36,8 +36,8 @@ pub struct Target {
     /// A process that the whole instance descends from: its leader or, better, its guard, below which programs stay
     /// that detach themselves.
     pub leader: u32,
-    /// What browsers will send as `Host`, such as `localhost:3000`.
-    pub public_host: String,
+    /// How requests will come to it.
+    pub front: Front,
     /// Ports that devloop itself listens on: an instance is never looked for there.
     pub proxy_ports: Vec<u16>,
     /// Whether it is looked for where it was not told to listen.
@@ -52,6 +52,24 @@ pub struct Target {
     pub notify: Option<Notify>,
     /// Told what is seen while it is not ready, whenever that changes: "connection refused on port 20123".
     pub seen: Box<dyn Fn(String) + Send>,
+}
+
+/// How requests come to a program, and so the probe's.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// What they have for `Host`, such as `localhost:3000`.
+    pub host: String,
+    /// What their clients speak.
+    pub scheme: Scheme,
+}
+
+/// What clients speak to devloop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP
+    Http,
+    /// HTTPS, which the program is told in `x-forwarded-proto`.
+    Https,
 }
 
 /// What dev.toml says about when a service is ready.
@@ -118,12 +136,12 @@ const ALIVE: Duration = Duration::from_millis(500);
 /// Waits until the instance is ready or cannot become so. Never ends by itself if the instance just says nothing.
 /// Cheap to drop at any moment; leaves nothing behind.
 pub async fn probe(target: Target) -> Outcome {
-    let Target { rules, port, leader, public_host, proxy_ports, elsewhere, .. } = target;
+    let Target { rules, port, leader, front, proxy_ports, elsewhere, .. } = target;
     let Target { socket, tls, heard, notify, seen, .. } = target;
     let clock = Clock::start();
     let speaks = knock::Speaks { protocol: rules.protocol, tls };
-    let mut hands = knock::Hands::new(leader, public_host.clone(), speaks);
-    let mut judge = Judge::new(rules, port, &public_host, socket);
+    let mut hands = knock::Hands::new(leader, front.clone(), speaks);
+    let mut judge = Judge::new(rules, port, front, socket);
     let mut work = hands.begin(judge.first());
     let look_at = port.filter(|_| elsewhere == Elsewhere::Sought);
     let mut signals = Signals::new(heard, notify, look_at, leader, proxy_ports);

@@ -1,84 +1,69 @@
-//! The last lines: what programs wrote, and what devloop said.
+//! The last lines as a page shows them: what programs wrote, and what devloop said.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::millis;
-use crate::{
-    escapes::strip_escapes,
-    model::{Line, RunId, Stream},
-};
+use crate::{escapes::strip_escapes, model::Line};
 
-/// So many lines are kept ...
-pub(super) const MOST: usize = 2_000;
+/// So many lines are shown ...
+pub const MOST: usize = 2_000;
 /// ... of so many bytes in all ...
 pub(super) const BYTES: usize = 1024 * 1024;
 /// ... and so many characters each.
 pub(super) const LONGEST: usize = 2_000;
 
-/// The lines.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
-    kept: VecDeque<Kept>,
-    bytes: usize,
-}
-
+/// One of them.
 #[derive(Debug)]
-struct Kept {
-    version: u64,
-    at: Duration,
-    voice: Voice,
-    text: String,
+pub struct Said<'a> {
+    /// Grows with each.
+    pub number: u64,
+    /// When, since 1970.
+    pub at: Duration,
+    /// By whom, and what.
+    pub voice: Voice<'a>,
 }
 
 /// Who speaks.
 #[derive(Debug)]
-enum Voice {
-    Program(Arc<str>, RunId, Stream),
-    /// devloop, in this tone.
-    Own(&'static str),
+pub enum Voice<'a> {
+    /// A program.
+    Program(&'a Line),
+    /// devloop: these words, in this tone.
+    Own(String, &'static str),
 }
 
-impl Lines {
-    /// Of a program.
-    pub(super) fn add(&mut self, version: u64, at: Duration, line: &Line) {
-        let voice = Voice::Program(line.source.clone(), line.run, line.stream);
-        // Cut before it is read: a line may be a megabyte.
-        let text = strip_escapes(cut(&line.text, 4 * LONGEST));
-        self.keep(Kept { version, at, voice, text: cut(text.trim_end(), LONGEST).to_owned() });
-    }
+/// The newest of them, as JSON, in the order in which they came: oldest first.
+pub fn shown<'a>(said: impl DoubleEndedIterator<Item = Said<'a>>) -> Vec<Value> {
+    let mut bytes = 0;
+    let newest_first = said.rev().take(MOST).map(|said| (said.text(), said)).take_while(|(text, _)| {
+        bytes += text.len();
+        bytes <= BYTES
+    });
+    let mut shown: Vec<Value> = newest_first.map(|(text, said)| said.json(&text)).collect();
+    shown.reverse();
+    shown
+}
 
-    /// Of devloop.
-    pub(super) fn say(&mut self, version: u64, at: Duration, words: &str, tone: &'static str) {
-        self.keep(Kept { version, at, voice: Voice::Own(tone), text: cut(words, LONGEST).to_owned() });
-    }
-
-    fn keep(&mut self, line: Kept) {
-        self.bytes += line.text.len();
-        self.kept.push_back(line);
-        while self.kept.len() > MOST || self.bytes > BYTES {
-            let Some(oldest) = self.kept.pop_front() else { return };
-            self.bytes -= oldest.text.len();
+impl Said<'_> {
+    fn text(&self) -> String {
+        match &self.voice {
+            // Cut before it is read: a line may be a megabyte.
+            Voice::Program(line) => cut(strip_escapes(cut(&line.text, 4 * LONGEST)).trim_end(), LONGEST).to_owned(),
+            Voice::Own(words, _) => cut(words, LONGEST).to_owned(),
         }
     }
 
-    /// Those after this version, oldest first.
-    pub(super) fn since(&self, version: u64) -> Vec<Value> {
-        // Versions only grow, so the new ones are at the end.
-        let from = self.kept.partition_point(|line| line.version <= version);
-        self.kept.range(from..).map(|line| line.json()).collect()
-    }
-}
-
-impl Kept {
-    fn json(&self) -> Value {
-        let (version, time, text) = (self.version, millis(self.at), &self.text);
+    fn json(&self, text: &str) -> Value {
+        let (number, time) = (self.number, millis(self.at));
         match &self.voice {
-            Voice::Program(source, run, stream) => {
-                json!({ "n": version, "time": time, "source": &**source, "run": run, "stream": stream, "text": text })
+            Voice::Program(Line { source, run, stream, .. }) => {
+                json!({ "n": number, "time": time, "source": source, "run": run, "stream": stream, "text": text })
             }
-            Voice::Own(tone) => json!({ "n": version, "time": time, "source": "devloop", "tone": tone, "text": text }),
+            Voice::Own(_, tone) => {
+                json!({ "n": number, "time": time, "source": "devloop", "tone": tone, "text": text })
+            }
         }
     }
 }

@@ -21,7 +21,9 @@ pub(super) const PHASES: usize = 200;
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Stories {
+pub struct Stories {
+    /// The number of the newest fact that was told.
+    told: u64,
     kept: VecDeque<Story>,
     /// The live instance of each service.
     live: HashMap<Arc<str>, RunId>,
@@ -68,8 +70,14 @@ enum End {
 }
 
 impl Stories {
-    /// A fact, in its place.
-    pub(super) fn tell(&mut self, version: u64, at: Duration, fact: &Fact) {
+    /// The number of the newest fact that was told; 0: none was.
+    pub fn told(&self) -> u64 {
+        self.told
+    }
+
+    /// The next fact, with its number, which only grows, and the time of day since 1970.
+    pub fn tell(&mut self, version: u64, at: Duration, fact: &Fact) {
+        self.told = version;
         match fact {
             Fact::Saved { revision, files, count, settle_ms, .. } => {
                 let from = before(at, *settle_ms);
@@ -159,8 +167,8 @@ impl Stories {
         }
     }
 
-    /// Those that changed after this version, oldest first.
-    pub(super) fn since(&self, version: u64) -> Vec<Value> {
+    /// Those that changed after the fact with this number, oldest first.
+    pub fn since(&self, version: u64) -> Vec<Value> {
         self.kept.iter().filter(|story| story.version > version).map(|story| story.json()).collect()
     }
 }

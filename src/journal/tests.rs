@@ -1,8 +1,10 @@
 //! The journal as a page reads it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use super::{Journal, lines, story};
+use serde_json::json;
+
+use super::{Said, Stories, Voice, lines, shown, story};
 use crate::{
     core::fact::{Fact, SwapHow, Times},
     model::{Exit, Line, Report, Revision, RunId, Stream},
@@ -12,10 +14,10 @@ fn at(millis: u64) -> Duration {
     Duration::from_millis(1_000 + millis)
 }
 
-fn journal(facts: &[(u64, Fact)]) -> Journal {
-    let journal = Journal::default();
-    facts.iter().for_each(|(millis, fact)| journal.fact(at(*millis), fact, "said", "neutral"));
-    journal
+fn stories(facts: &[(u64, Fact)]) -> Stories {
+    let mut stories = Stories::default();
+    (1..).zip(facts).for_each(|(number, (millis, fact))| stories.tell(number, at(*millis), fact));
+    stories
 }
 
 fn step(revision: u64, run: u64) -> Fact {
@@ -35,9 +37,8 @@ fn live(revision: u64, run: u64) -> Fact {
 }
 
 /// `kind from-to state` of every phase of the newest revision.
-fn phases(journal: &Journal) -> Vec<String> {
-    let all = journal.since(0).unwrap();
-    let newest = all["revisions"].as_array().unwrap().last().unwrap().clone();
+fn phases(stories: &Stories) -> Vec<String> {
+    let newest = stories.since(0).pop().unwrap();
     let shown = |phase: &serde_json::Value| {
         let (from, to) = (phase["from"].as_f64().unwrap() - 1_000.0, phase["to"].as_f64().map(|to| to - 1_000.0));
         let to = to.map(|to| to.to_string()).unwrap_or_default();
@@ -65,7 +66,7 @@ fn a_save_is_told_from_its_first_event_to_the_end_of_the_old_instance() {
     };
     let probing = Fact::Probing { run: RunId(4), service: "api".into(), pid: 9, port: Some(20_000) };
     let stopped = Fact::Stopped { run: RunId(2), name: "api".into(), exit: Exit::Code(0) };
-    let journal = journal(&[
+    let stories = stories(&[
         (50, live(1, 2)),
         (112, saved),
         (112, step(2, 3)),
@@ -76,7 +77,7 @@ fn a_save_is_told_from_its_first_event_to_the_end_of_the_old_instance() {
         (500, stopped),
     ]);
     assert_eq!(
-        phases(&journal),
+        phases(&stories),
         [
             "settle 100-112 good",
             "step 112-412 good",
@@ -86,8 +87,7 @@ fn a_save_is_told_from_its_first_event_to_the_end_of_the_old_instance() {
             "drain 460-500 good",
         ]
     );
-    let all = journal.since(0).unwrap();
-    let newest = &all["revisions"][1];
+    let newest = &stories.since(0)[1];
     assert_eq!((&newest["files"][0], &newest["began"]), (&"main.go".into(), &1_100.0.into()));
 }
 
@@ -102,49 +102,65 @@ fn what_failed_or_was_cancelled_or_runs_says_so() {
         report: Report::new("step `build` failed"),
     };
     let cancelled = Fact::Cancelled { run: RunId(2), name: "build".into(), why: "a.go changed".to_owned() };
-    let journal = journal(&[(0, step(1, 1)), (10, failed), (10, step(1, 2)), (20, cancelled), (20, step(1, 3))]);
-    assert_eq!(phases(&journal), ["step 0-10 failed", "step 10-20 cancelled", "step 20- running"]);
+    let stories = stories(&[(0, step(1, 1)), (10, failed), (10, step(1, 2)), (20, cancelled), (20, step(1, 3))]);
+    assert_eq!(phases(&stories), ["step 0-10 failed", "step 10-20 cancelled", "step 20- running"]);
 }
 
 #[test]
 fn only_what_is_new_is_told_again() {
-    let journal = journal(&[(0, step(1, 1)), (1, step(2, 2))]);
-    let first = journal.since(0).unwrap();
-    assert_eq!((first["revisions"].as_array().unwrap().len(), first["lines"].as_array().unwrap().len()), (2, 2));
-    let version = first["version"].as_u64().unwrap();
-    assert_eq!(journal.since(version), None);
-    journal.fact(at(2), &starting(2, 3), "api starts", "good");
-    let next = journal.since(version).unwrap();
-    assert_eq!((&next["revisions"][0]["revision"], &next["revisions"][1]), (&2.into(), &serde_json::Value::Null));
-    assert_eq!((&next["lines"][0]["text"], &next["lines"][0]["tone"]), (&"api starts".into(), &"good".into()));
+    let mut stories = stories(&[(0, step(1, 1)), (1, step(2, 2))]);
+    assert_eq!((stories.since(0).len(), stories.told()), (2, 2));
+    assert!(stories.since(2).is_empty());
+    stories.tell(7, at(2), &starting(2, 3));
+    let next = stories.since(2);
+    assert_eq!((next.len(), &next[0]["revision"], stories.told()), (1, &2.into(), 7));
+}
+
+fn program(line: &Line) -> Said<'_> {
+    Said { number: 1, at: at(5), voice: Voice::Program(line) }
+}
+
+fn line(text: impl Into<String>) -> Line {
+    Line { source: "api".into(), run: RunId(1), stream: Stream::Err, text: text.into() }
 }
 
 #[test]
-fn lines_are_kept_without_escapes_and_cut() {
-    let journal = Journal::default();
-    let line = |text: String| Line { source: "api".into(), run: RunId(1), stream: Stream::Err, text };
-    journal.line(at(5), &line("\u{1b}[31mred\u{1b}[0m ü".to_owned()));
-    journal.line(at(6), &line("é".repeat(1_000_000)));
-    let all = journal.since(0).unwrap();
-    assert_eq!((&all["lines"][0]["text"], &all["lines"][0]["stream"]), (&"red ü".into(), &"err".into()));
-    assert_eq!(all["lines"][1]["text"].as_str().unwrap().chars().count(), lines::LONGEST);
+fn a_line_says_who_wrote_it_and_one_of_devloop_in_which_tone() {
+    let line = line("ready");
+    let own = Said { number: 2, at: at(6), voice: Voice::Own("api starts".to_owned(), "good") };
+    let of_program = json!({ "n": 1, "time": 1_005.0, "source": "api", "run": 1, "stream": "err", "text": "ready" });
+    let own_line = json!({ "n": 2, "time": 1_006.0, "source": "devloop", "tone": "good", "text": "api starts" });
+    assert_eq!(shown([program(&line), own].into_iter()), [of_program, own_line]);
 }
 
 #[test]
-fn whatever_happens_the_journal_stays_small() {
-    let journal = Journal::default();
-    let text: Arc<str> = "x".repeat(1_000).into();
+fn lines_are_shown_without_escapes_and_cut() {
+    let lines = [line("\u{1b}[31mred\u{1b}[0m ü"), line("é".repeat(1_000_000))];
+    let shown = shown(lines.iter().map(program));
+    assert_eq!(shown[0]["text"], "red ü");
+    assert_eq!(shown[1]["text"].as_str().unwrap().chars().count(), lines::LONGEST);
+}
+
+#[test]
+fn a_page_is_shown_the_newest_of_many_lines_and_not_too_much_of_them() {
+    let short: Vec<Line> = (0..lines::MOST + 10).map(|number| line(number.to_string())).collect();
+    let few = shown(short.iter().map(program));
+    assert_eq!(
+        (few.len(), &few[0]["text"], &few[lines::MOST - 1]["text"]),
+        (lines::MOST, &"10".into(), &"2009".into())
+    );
+    let long: Vec<Line> = (0..lines::MOST).map(|_| line("x".repeat(1_000))).collect();
+    assert_eq!(shown(long.iter().map(program)).len(), lines::BYTES / 1_000);
+}
+
+#[test]
+fn whatever_happens_the_stories_stay_few_and_short() {
+    let mut stories = Stories::default();
     for number in 0..10_000 {
-        let line = Line { source: "api".into(), run: RunId(1), stream: Stream::Out, text: text.to_string() };
-        journal.line(at(number), &line);
-        journal.fact(at(number), &step(1_000, number), "x", "neutral");
-        journal.fact(at(number), &step(number, number), "x", "neutral");
+        stories.tell(2 * number, at(number), &step(1_000, number));
+        stories.tell(2 * number + 1, at(number), &step(number, number));
     }
-    let all = journal.since(0).unwrap();
-    let kept = all["lines"].as_array().unwrap();
-    assert!(kept.len() <= lines::MOST);
-    assert!(kept.iter().map(|line| line["text"].as_str().unwrap().len()).sum::<usize>() <= lines::BYTES);
-    let revisions = all["revisions"].as_array().unwrap();
-    assert_eq!(revisions.len(), story::MOST);
-    assert!(revisions.iter().all(|story| story["phases"].as_array().unwrap().len() <= story::PHASES));
+    let all = stories.since(0);
+    assert_eq!(all.len(), story::MOST);
+    assert!(all.iter().all(|story| story["phases"].as_array().unwrap().len() <= story::PHASES));
 }

@@ -1,5 +1,5 @@
-//! Numbers for machines, as OpenMetrics text: counted from facts as they are told, and asked of others when somebody reads
-//! them. It decides nothing and opens nothing.
+//! Numbers for machines, as OpenMetrics text: counted from facts as they are told, and asked of others when somebody
+//! reads them. It decides nothing and opens nothing.
 
 mod families;
 mod readings;

@@ -39,6 +39,13 @@ impl Globs {
         Ok(Globs { patterns: patterns.to_vec(), wanted: build(wanted)?, unwanted: build(unwanted)? })
     }
 
+    /// Everything below this folder, whose path is relative to the root.
+    pub fn below(folder: &str) -> Globs {
+        let folder = globset::escape(folder.trim_end_matches('/'));
+        let pattern = if folder.is_empty() || folder == "." { "**".to_owned() } else { format!("{folder}/**") };
+        Globs::new(&[pattern]).unwrap_or_default()
+    }
+
     /// Whether `path` (relative to the root) is one of them.
     pub fn matches(&self, path: &Path) -> bool {
         self.wanted.is_match(path) && !self.unwanted.is_match(path)

@@ -1,6 +1,8 @@
 //! What is done to requests and answers on their way, as dev.toml says: on one route, or (`[proxy]`) on all of them.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use super::{Plan, Route, Target};
 
 /// Everything of it; by default nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -109,6 +111,16 @@ pub struct Fail {
     pub rate: f64,
     /// Are answered with this status.
     pub status: u16,
+}
+
+impl Plan {
+    /// What this service gets for `Host`: by the first route that leads to it, or without one by `[proxy]`.
+    pub fn host_header(&self, service: &str) -> &HostHeader {
+        let leads_there =
+            |route: &&Arc<Route>| matches!(&route.target, Target::Service { name, .. } if &**name == service);
+        let route = self.routes.iter().find(leads_there);
+        &route.map_or(&self.proxy.middleware, |route| &route.middleware).host_header
+    }
 }
 
 impl fmt::Display for HostHeader {

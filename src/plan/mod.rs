@@ -406,6 +406,14 @@ impl Plan {
         }
     }
 
+    /// The folders that routes answer from.
+    pub fn folders(&self) -> impl Iterator<Item = &Files> {
+        self.routes.iter().filter_map(|route| match &route.target {
+            Target::Files(files) => Some(files),
+            Target::Service { .. } | Target::Redirect { .. } => None,
+        })
+    }
+
     /// Whether a write to `path` is a change for the service at `index` itself (not for a step before it).
     pub fn service_reads(&self, index: usize, path: &Path, learned: Option<&Learned>) -> bool {
         let service = &self.services[index];

@@ -1,9 +1,9 @@
-//! `[[route]]`: where a request goes, by its host and its path. Which route is meant is decided here; what happens on it
-//! is not.
+//! `[[route]]`: where a request goes, by its host and its path. Which route is meant is decided here; what happens on
+//! it is not.
 
 use std::{borrow::Cow, fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
-use super::Middleware;
+use super::{Globs, Middleware};
 
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,9 @@ pub struct Files {
     /// The folder; absolute.
     pub folder: PathBuf,
     /// As it was written.
-    pub shown: String,
+    pub shown: Arc<str>,
+    /// What lies in it: a change of that is told to pages.
+    pub inside: Globs,
     /// The file, relative to the folder, that is answered with where a page is asked for that does not exist.
     pub fallback: Option<String>,
 }
@@ -112,8 +114,8 @@ impl fmt::Display for HostPattern {
 }
 
 impl Route {
-    /// Whether it is for this host (as for `HostPattern::covers`; none if the client named none) and this path, which is
-    /// `canonical`.
+    /// Whether it is for this host (as for `HostPattern::covers`; none if the client named none) and this path, which
+    /// is `canonical`.
     pub fn covers(&self, host: Option<&str>, path: &str) -> bool {
         let host_fits = match (&self.host, host) {
             (None, _) => true,
@@ -129,8 +131,8 @@ impl Route {
     }
 }
 
-/// The route that is meant, by its index: of those that cover the request the one with the most exact host, and of these
-/// the one with the longest path. Overlaps that this does not order are errors in dev.toml.
+/// The route that is meant, by its index: of those that cover the request the one with the most exact host, and of
+/// these the one with the longest path. Overlaps that this does not order are errors in dev.toml.
 pub fn find<'a>(routes: impl Iterator<Item = &'a Route>, host: Option<&str>, path: &str) -> Option<usize> {
     let path = canonical(path);
     let covering = routes.enumerate().filter(|(_, route)| route.covers(host, &path));
@@ -163,7 +165,8 @@ fn is_below(rest: &str) -> bool {
 }
 
 /// One spelling for all paths that mean the same: letters, digits, `-`, `.`, `_` and `~` are never percent-encoded,
-/// other codes are in capitals, and `.` and `..` are followed. Routes are found by it; what is passed on stays as it was.
+/// other codes are in capitals, and `.` and `..` are followed. Routes are found by it; what is passed on stays as it
+/// was.
 pub fn canonical(path: &str) -> Cow<'_, str> {
     let plain = |path: &str| !path.contains('%') && !path.contains("/.");
     if plain(path) {
@@ -214,8 +217,8 @@ fn decode_unreserved(path: &str) -> String {
     decoded
 }
 
-/// What follows `prefix` (of a route) in `path` (as the client wrote it): it begins with a `/`. None where `path` goes up
-/// again (`..`), so that nothing can be cut off it.
+/// What follows `prefix` (of a route) in `path` (as the client wrote it): it begins with a `/`. None where `path` goes
+/// up again (`..`), so that nothing can be cut off it.
 pub fn strip<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     let segments = prefix.matches('/').count();
     let end = path.match_indices('/').nth(segments).map_or(path.len(), |(at, _)| at);

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Hit, Weight, place};
 
-/// A `compiler-message`, or the bare diagnostic of `rustc --error-format=json`. Other lines of cargo's are understood and
-/// about no place.
+/// A `compiler-message`, or the bare diagnostic of `rustc --error-format=json`. Other lines of cargo's are understood
+/// and about no place.
 pub(super) fn message(lines: &[&str]) -> Option<Hit> {
     let line = lines[0].strip_prefix('{').map(|_| lines[0])?;
     let told: Value = serde_json::from_str(line).ok()?;

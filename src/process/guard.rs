@@ -139,7 +139,8 @@ fn begin(start: &Start, files: Files) -> Result<Pid, (Stage, Errno)> {
         own_terminal(&files.out, start.window).map_err(setup)?;
     }
     let (mut outcome, mut failure) = io::pipe().map_err(broken)?;
-    // Until it is itself, a signal must neither reach our handlers in the child, nor stop it when it takes the terminal.
+    // Until it is itself, a signal must neither reach our handlers in the child, nor stop it when it takes the
+    // terminal.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).map_err(setup)?;
     // SAFETY: this process has one thread, so the child may do everything that we may.
     match unsafe { fork() } {

@@ -64,7 +64,8 @@ impl Session {
     }
 
     /// Ends what dead sessions written down in `folder` have left behind, and strikes them out. Blocks until the strays
-    /// are gone: at most about 4 s, hardly any time if there are none. Where the OS does not show environments: nothing.
+    /// are gone: at most about 4 s, hardly any time if there are none. Where the OS does not show environments:
+    /// nothing.
     pub fn sweep(folder: &Path) -> Vec<Stray> {
         let Ok(records) = fs::read_dir(folder) else { return Vec::new() };
         let dead: Vec<(PathBuf, String)> = records

@@ -1,5 +1,5 @@
-//! One attempt to bring a request to an instance: a connection, the request on it, and what its end says about how far it
-//! came.
+//! One attempt to bring a request to an instance: a connection, the request on it, and what its end says about how far
+//! it came.
 
 use std::{
     future::{Future, poll_fn},

@@ -1,5 +1,5 @@
-//! Request bodies on their way to a program: streamed, with the first part kept so that another instance can be sent the
-//! same again. It does not decide whether that is done.
+//! Request bodies on their way to a program: streamed, with the first part kept so that another instance can be sent
+//! the same again. It does not decide whether that is done.
 
 use std::{
     fmt,

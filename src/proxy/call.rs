@@ -1,5 +1,6 @@
-//! The answer of a gRPC call on its way. At a swap a call of one question and one answer is finished; what is a stream ends
-//! between two messages with a status that tells the client to try again. Whether it is one, gRPC does not say: it shows.
+//! The answer of a gRPC call on its way. At a swap a call of one question and one answer is finished; what is a stream
+//! ends between two messages with a status that tells the client to try again. Whether it is one, gRPC does not say: it
+//! shows.
 
 use std::{
     fmt,

@@ -75,7 +75,8 @@ pub(super) async fn serve(shared: Arc<Shared>, reach: Reach, stream: TcpStream) 
         None => {}
         Some(Opened::Plain(io, speech)) => converse(&shared, &client((speech, Scheme::Http), None), io).await,
         Some(Opened::Tls(io, speech, shown)) => {
-            converse(&shared, &client((speech, Scheme::Https), shown), *io).await;
+            // Boxed, as HTTP/2 below: the thousands of connections in the clear should not carry the room for it.
+            Box::pin(converse(&shared, &client((speech, Scheme::Https), shown), *io)).await;
         }
     }
     shared.connections.fetch_sub(1, Ordering::Relaxed);
@@ -136,7 +137,7 @@ where
             builder.max_header_list_size(LARGEST_HEAD).max_concurrent_streams(MOST_STREAMS);
             builder.initial_stream_window_size(STREAM_AHEAD).initial_connection_window_size(CONNECTION_AHEAD);
             builder.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
-            let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+            let mut connection = Box::pin(builder.serve_connection(io, service));
             tokio::select! {
                 result = connection.as_mut() => result,
                 () = shared.closing() => {

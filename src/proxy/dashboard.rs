@@ -1,5 +1,5 @@
-//! The page at `/.devloop/` and its two files. The page itself is the same for everybody but for the project's name, the
-//! token and a nonce; everything else it is told by `live`.
+//! The page at `/.devloop/` and its two files. The page itself is the same for everybody but for the project's name,
+//! the token and a nonce; everything else it is told by `live`.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -39,8 +39,9 @@ impl Part {
         }
     }
 
-    /// Whether the browser says that it wants it for something else than to show it: a script of the program's pages that
-    /// fetches the page would read the token. Browsers do not let scripts write this field; who sends none is no browser.
+    /// Whether the browser says that it wants it for something else than to show it: a script of the program's pages
+    /// that fetches the page would read the token. Browsers do not let scripts write this field; who sends none is no
+    /// browser.
     pub(super) fn is_wanted_for_itself(self, asking: &HeaderMap) -> bool {
         let wanted = match self {
             Part::Page => "document",

@@ -1,21 +1,23 @@
-//! A program's answer, on its way back to the client: as it is, as a page with devloop's tag, as a stream, or as a tunnel.
+//! A program's answer, on its way back to the client: as it is, as a page with devloop's tag, as a stream, or as a
+//! tunnel.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use hyper::{
-    Response, StatusCode, Version,
+    HeaderMap, Response, StatusCode, Version,
     body::{Body, Incoming},
     header,
 };
 use tokio::sync::oneshot;
 
 use super::{
-    browser::{Asks, Opening, Served, fresh_nonce, inject, origin},
+    browser::{Asks, By, Opening, Page, Served, fresh_nonce, inject, origin},
     download::{Answer, Coding, Lease},
     forward::{Arrival, Unanswered},
     headers::{FORWARDED_PROTO, Upgrade, for_client, for_upgraded_client, is_of},
     journey::Journey,
     refusal::Refusal,
+    rules::{Fields, Widened},
     shared::Shared,
     tunnel::{Protocol, Tunnel},
 };
@@ -71,14 +73,53 @@ fn tagged(
         return None;
     }
     let admission = lease.admission();
+    let (revision, run) = (admission.revision, admission.instance.run);
+    let by = By::Service { name: &admission.desk().name, revision, run };
+    let asking = Asking { asks: journey.asks, headers: &journey.head.headers, assets: journey.assets };
+    tag(shared, by, asking, journey.policies.as_deref(), head)
+}
+
+/// What is known of the request for a page.
+pub(super) struct Asking<'a> {
+    pub(super) asks: Asks,
+    pub(super) headers: &'a HeaderMap,
+    /// The newest change of assets before it was answered.
+    pub(super) assets: u64,
+}
+
+/// Makes a file fit to be sent as a page with devloop's tag, if it is one.
+pub(super) fn tag_file(
+    shared: &Shared,
+    folder: &str,
+    asking: Asking<'_>,
+    policies: Option<&Fields>,
+    response: Response<Answer>,
+) -> Response<Answer> {
+    let (mut head, body) = response.into_parts();
+    let body = match body {
+        Answer::File(file) => match tag(shared, By::Folder(folder), asking, policies, &mut head) {
+            Some(opening) => Answer::Page(Box::new(Page::of_file(file, opening))),
+            None => Answer::File(file),
+        },
+        other => other,
+    };
+    Response::from_parts(head, body)
+}
+
+/// Makes the head of a page fit for devloop's tag; none if it gets none.
+fn tag(
+    shared: &Shared,
+    by: By<'_>,
+    asking: Asking<'_>,
+    policies: Option<&Fields>,
+    head: &mut hyper::http::response::Parts,
+) -> Option<Opening> {
+    let Asking { asks, headers: asked, assets } = asking;
     let browser = Arc::clone(&shared.known().browser);
-    let asked = &journey.head.headers;
     let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
     let served = Served {
-        service: &admission.desk().name,
-        revision: admission.revision,
-        run: admission.instance.run,
-        assets: journey.assets,
+        by,
+        assets,
         console: browser.console,
         all: match browser.reload {
             Reload::All => Some(live(&shared.gates.borrow())),
@@ -88,7 +129,13 @@ fn tagged(
         origin: origin(scheme, asked),
         nonce: fresh_nonce(),
     };
-    inject(journey.asks, head.status, &mut head.headers, &served)
+    let Some(policies) = policies else { return inject(asks, head.status, &mut head.headers, &served) };
+    let mut headers = head.headers.clone();
+    policies.apply(&mut headers);
+    let opening = inject(asks, head.status, &mut headers, &served)?;
+    head.headers = headers;
+    head.extensions.insert(Widened);
+    Some(opening)
 }
 
 /// The live revisions of all services, as JSON.

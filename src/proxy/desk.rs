@@ -237,7 +237,8 @@ impl Desk {
             Look::Wait { left, pace, .. } => Now::Wait { left, pace },
             Look::Go { run, revision, stale, order } => match shared.instances.get(run) {
                 Some(instance) => reach(shared, visit, Chosen { instance, revision, stale }, order),
-                // Its gate is open, but nobody has said where it listens; or it is gone and the gate is about to change.
+                // Its gate is open, but nobody has said where it listens; or it is gone and the gate is about to
+                // change.
                 None => match look(None, asker, visit.patience, bounds) {
                     Look::Wait { left, pace, .. } => Now::Wait { left, pace },
                     _ => Now::Done(Verdict::Refused(Arc::from("its process has exited"))),

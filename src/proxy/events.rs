@@ -16,7 +16,10 @@ use super::{
     settings::Browser,
     shared::{Life, Shared},
 };
-use crate::core::gate::{Gate, Gates};
+use crate::{
+    core::gate::{Gate, Gates},
+    model::Provider,
+};
 
 /// A comment this often keeps connections from looking dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -61,22 +64,27 @@ impl Scene {
     }
 
     /// The state of one gate as pages read it.
-    fn state(&self, service: &str, gate: &Gate) -> Value {
-        let (key, state, assets) = (key(Some(gate)), name(gate), self.assets.of(service));
+    fn state(&self, service: &Arc<str>, gate: &Gate) -> Value {
+        let (key, state, assets) = (key(Some(gate)), name(gate), self.assets.of(&Provider::Service(service.clone())));
         match gate {
             Gate::Open { run, revision, awaiting, stale } => json!({
-                "service": service, "state": state, "key": key, "run": run, "revision": revision, "assets": assets,
+                "service": &**service, "state": state, "key": key, "run": run, "revision": revision, "assets": assets,
                 "stale": stale.as_deref(), "why": awaiting.as_ref().map(|awaiting| &*awaiting.why),
                 "report": stale.as_ref().and_then(|_| self.report(service)),
             }),
             Gate::Holding { why, working } => json!({
-                "service": service, "state": state, "key": key, "assets": assets, "why": &**why, "working": working,
+                "service": &**service, "state": state, "key": key, "assets": assets, "why": &**why, "working": working,
             }),
             Gate::Failed { report } => {
                 let report = serde_json::to_value(&**report).ok().map(|report| self.linked(report));
-                json!({ "service": service, "state": state, "key": key, "assets": assets, "report": report })
+                json!({ "service": &**service, "state": state, "key": key, "assets": assets, "report": report })
             }
         }
+    }
+
+    /// What has changed in the folders of routes.
+    fn folders(&self) -> Vec<Value> {
+        self.assets.folders().map(|(folder, assets)| json!({ "folder": folder, "assets": assets })).collect()
     }
 
     /// The failure that keeps a service's newest content from being live.
@@ -105,16 +113,20 @@ impl Scene {
             Gate::Holding { .. } | Gate::Failed { .. } => None,
         });
         let services: Vec<Value> = self.states().into_iter().map(|(_, _, state)| state).collect();
-        json!({ "revision": live.max(), "services": services })
+        json!({ "revision": live.max(), "services": services, "folders": self.folders() })
     }
 
-    /// One event for each gate of which something else is to be told than before.
+    /// One event for each gate and each folder of which something else is to be told than before.
     fn changes(&self, before: &Scene) -> Vec<Bytes> {
         let old = before.states();
         let states = self.states().into_iter();
         let new =
             states.filter(|(service, _, state)| !old.iter().any(|(known, _, was)| known == service && was == state));
-        new.map(|(_, name, state)| event(name, &state)).collect()
+        let mut events: Vec<Bytes> = new.map(|(_, name, state)| event(name, &state)).collect();
+        let old = before.folders();
+        events
+            .extend(self.folders().iter().filter(|folder| !old.contains(folder)).map(|folder| event("files", folder)));
+        events
     }
 }
 
@@ -195,8 +207,21 @@ mod tests {
         let mut next = scene(open(1, Some("why")));
         next.status = Arc::new(json!({ "services": [{ "name": "api", "report": { "title": "u", "places": [] } }] }));
         assert_eq!(next.changes(&stale).len(), 1);
-        next.assets.change("api", Some(vec!["a.css".into()]));
+        next.assets.change(Provider::Service("api".into()), Some(vec!["a.css".into()]));
         assert_eq!(next.changes(&stale).len(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_told_of_once_for_each_change() {
+        let before = scene(open(1, None));
+        assert_eq!(before.hello()["folders"], json!([]));
+        let mut next = scene(open(1, None));
+        next.assets.change(Provider::Folder("public".into()), Some(vec!["public/a.css".into()]));
+        let told = next.changes(&before);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with(b"event: files\ndata: {"));
+        assert!(next.changes(&next).is_empty());
+        assert_eq!(next.hello()["folders"][0]["folder"], "public");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What gRPC puts on top of HTTP/2 (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md): messages, deadlines and a status of its
-//! own. Pure.
+//! What gRPC puts on top of HTTP/2 (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md): messages, deadlines and a status of
+//! its own. Pure.
 
 use std::{fmt::Write, time::Duration};
 

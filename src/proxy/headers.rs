@@ -253,8 +253,8 @@ pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     names(headers, header::ACCEPT).any(|member| media_type(member).eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-/// Makes the head of a request that came in HTTP/2 look as if it had come in HTTP/1.1 (RFC 9113 section 8): `:authority`
-/// becomes `Host`, the crumbs of the cookie become one.
+/// Makes the head of a request that came in HTTP/2 look as if it had come in HTTP/1.1 (RFC 9113 section 8):
+/// `:authority` becomes `Host`, the crumbs of the cookie become one.
 pub(super) fn from_http2(headers: &mut HeaderMap, uri: &Uri) {
     if !headers.contains_key(header::HOST)
         && let Some(authority) = uri.authority()

@@ -1,7 +1,7 @@
 //! What went through, for whoever looks: the recorded requests as JSON, and sending one of them again. That is the only
 //! thing that can be done here, and it does nothing that a program on this machine could not do by itself: it sends the
-//! developer's own program a request that it has had before. It must come from our own page: same origin, the token, and
-//! a header that no page of another origin can send without asking first, which is never granted.
+//! developer's own program a request that it has had before. It must come from our own page: same origin, the token,
+//! and a header that no page of another origin can send without asking first, which is never granted.
 
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ pub(super) fn list(records: &Records, after: u64) -> serde_json::Value {
 }
 
 /// `after` in the query.
-fn after(uri: &Uri) -> u64 {
+pub(super) fn after(uri: &Uri) -> u64 {
     let mut pairs = uri.query().unwrap_or_default().split('&');
     pairs.find_map(|pair| pair.strip_prefix("after=")?.parse().ok()).unwrap_or(0)
 }

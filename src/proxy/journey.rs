@@ -10,6 +10,7 @@ use super::{
     client::{Client, Sight},
     headers::{Local, Upgrade, is_grpc},
     records::Trail,
+    rules::Fields,
     speech::Speech,
 };
 use crate::model::Time;
@@ -32,6 +33,8 @@ pub(super) struct Journey {
     pub(super) client: Arc<Client>,
     /// Whether its answer may be a page for devloop's tag.
     pub(super) asks: Asks,
+    /// The policies that dev.toml sets for its answer.
+    pub(super) policies: Option<Arc<Fields>>,
     /// A person looks at an empty page, who is shown another one after this time at the gate.
     pub(super) patience: Option<Duration>,
     /// The newest change of assets when it came.

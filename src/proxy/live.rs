@@ -1,5 +1,5 @@
-//! What the page at `/.devloop/` is told while it is open: the status, what is new in the journal and in the records, and
-//! the numbers. Each when it has changed, a few times a second at most; a page that is not open costs nothing.
+//! What the page at `/.devloop/` is told while it is open: the status, what is new in the journal and in the records,
+//! and the numbers. Each when it has changed, a few times a second at most; a page that is not open costs nothing.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,11 +1,11 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
 //! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
-//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets in or
-//! holds (`gate`, `queue`, `admission`),
-//! `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back
-//! (`deliver`: `download`, `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own
-//! (`refusal`, `pages`, `events`). `records` remembers what went through.
+//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets
+//! in or holds (`gate`, `queue`, `admission`), `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`,
+//! `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`deliver`: `download`, `sse`, `call`,
+//! `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`, `pages`,
+//! `events`). `records` remembers what went through.
 
 pub mod attack;
 mod settings;
@@ -74,20 +74,24 @@ use tokio::task::JoinSet;
 
 pub use self::settings::{
     Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
-    ServiceRoute, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor,
+    ServiceRoute, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor, Written,
 };
-pub use self::{browser::Lines, tls::Https};
+pub use self::tls::Https;
 use self::{
     listener::{Bound, Connections},
     shared::{Life, Shared},
 };
-use crate::{error::Problem, model::RunId, plan::Listen};
+use crate::{
+    error::Problem,
+    model::{Provider, RunId},
+    plan::Listen,
+};
 
 /// How long an idle connection that a program has closed may go unnoticed.
 const SWEEP: Duration = Duration::from_secs(2);
 
-/// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every method
-/// may be called from any task. Dropping it ends it at once; `shutdown` ends it decently.
+/// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every
+/// method may be called from any task. Dropping it ends it at once; `shutdown` ends it decently.
 pub struct Proxy {
     shared: Arc<Shared>,
     doors: Mutex<Doors>,
@@ -241,9 +245,9 @@ impl Proxy {
         self.shared.instances.get(run).map_or(0, |instance| instance.in_flight())
     }
 
-    /// Files that a service serves as they are have changed: its pages exchange them. None: more than can be named.
-    pub fn assets(&self, service: &str, files: Option<Vec<String>>) {
-        self.shared.assets.send_modify(|assets| assets.change(service, files));
+    /// Files that are served as they are have changed: pages exchange them. None: more than can be named.
+    pub fn changed(&self, provider: Provider, files: Option<Vec<String>>) {
+        self.shared.assets.send_modify(|assets| assets.change(provider, files));
     }
 
     /// Other hosts, certificates, hold limit or services from now on. Requests that are on their way keep theirs.

@@ -8,6 +8,7 @@ use hyper::{
     HeaderMap, Method, Response, Uri,
     header::{self, HeaderValue},
 };
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{
@@ -20,11 +21,16 @@ use super::{
     refusal::{Refusal, text},
     shared::Shared,
 };
+use crate::model::Line;
 
 /// Everything below belongs to devloop.
 pub(super) const PREFIX: &str = "/.devloop/";
 /// The kind of `metrics`.
 const NUMBERS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// At most so many lines of output at a time ...
+const LINES: usize = 500;
+/// ... and so many bytes of each.
+const LONGEST: usize = 2_000;
 /// Events that a slow page may be behind before the teller waits for it.
 const BEHIND: usize = 16;
 
@@ -77,9 +83,17 @@ fn output(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<Response<An
     if !is_of_a_page(shared, uri, headers) {
         return Err(Refusal::Forbidden);
     }
-    let pairs = uri.query().unwrap_or_default().split('&');
-    let after = pairs.filter_map(|pair| pair.strip_prefix("after=")).next().and_then(|number| number.parse().ok());
-    Ok(text("application/json", shared.lines.after(after.unwrap_or(0)).to_string()))
+    let (lines, next) = (shared.written)(inspect::after(uri), LINES);
+    // As they were written: the page shows their colours.
+    let shown = |line: &Arc<Line>| json!({ "source": line.source, "text": cut(&line.text, LONGEST) });
+    let lines: Vec<Value> = lines.iter().map(shown).collect();
+    Ok(text("application/json", json!({ "next": next, "lines": lines }).to_string()))
+}
+
+/// No more than so many bytes of it.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
 
 /// An event stream for our own pages; `begin` starts whoever fills it.

@@ -1,5 +1,5 @@
-//! What happens to one request on its route: a service answers it, a folder, or a redirect. The route has been found, the
-//! host and the head have been judged.
+//! What happens to one request on its route: a service answers it, a folder, or a redirect. The route has been found,
+//! the host and the head have been judged.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -17,6 +17,7 @@ use super::{
     body::Upload,
     browser::Asks,
     client::Client,
+    deliver::{Asking, tag_file},
     desk::Desk,
     download::Answer,
     events::key,
@@ -182,9 +183,16 @@ async fn along(
         },
         (Target::Files(folder), _) => match below(request.uri(), &route.path) {
             Ok(below) => {
-                let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-                let answer = files::answer(folder, Wanted { method, uri, headers, below });
-                Box::pin(answer).await.map_or_else(refused, Some)
+                let (method, uri) = (request.method(), request.uri());
+                let (mut headers, assets) = (request.headers().clone(), shared.assets.borrow().newest());
+                way.asks.prepare(&mut headers);
+                let answer = files::answer(folder, Wanted { method, uri, headers: &headers, below });
+                let answer = Box::pin(answer).await;
+                let asking = Asking { asks: way.asks, headers: request.headers(), assets };
+                let policies = rules.and_then(Ruleset::policies);
+                answer.map_or_else(refused, |response| {
+                    Some(tag_file(shared, &folder.shown, asking, policies.as_deref(), response))
+                })
             }
             Err(refusal) => refused(refusal),
         },
@@ -246,6 +254,7 @@ async fn pass(
         held: None,
         trail,
         asks,
+        policies: rules.and_then(Ruleset::policies),
         patience,
         assets,
     };

@@ -55,7 +55,8 @@ impl Peers {
     }
 }
 
-/// Nobody else can wait for himself, so nobody else is looked for: that would be a look at every open file of the machine.
+/// Nobody else can wait for himself, so nobody else is looked for: that would be a look at every open file of the
+/// machine.
 fn own_pids(connections: &[Ends]) -> Vec<Option<u32>> {
     pids_of_peers(connections, &descendants(std::process::id()))
 }

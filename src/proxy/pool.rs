@@ -1,5 +1,5 @@
-//! Connections to one instance: new ones, idle ones to use again, and shares in the one of HTTP/2. What is sent over them
-//! is decided elsewhere.
+//! Connections to one instance: new ones, idle ones to use again, and shares in the one of HTTP/2. What is sent over
+//! them is decided elsewhere.
 #![expect(clippy::disallowed_methods, reason = "the door to the programs: connections to their ports")]
 
 use std::{

@@ -25,8 +25,8 @@ impl AsyncRead for Road {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Road::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            // Many programs close without the farewell of TLS. What is not complete then is found out by its length, and
-            // an answer that has none is as good as it is without TLS.
+            // Many programs close without the farewell of TLS. What is not complete then is found out by its length,
+            // and an answer that has none is as good as it is without TLS.
             Road::Tls(stream) => match Pin::new(stream).poll_read(cx, buf) {
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 result => result,

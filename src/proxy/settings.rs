@@ -6,10 +6,10 @@ use hyper::header::HeaderName;
 use rustls::{RootCertStore, sign::CertifiedKey};
 use tokio::sync::watch;
 
-use super::{browser::Lines, tls::Https};
+use super::tls::Https;
 use crate::{
     core::gate::Gates,
-    model::Traffic,
+    model::{Line, Traffic},
     plan::{Demand, Listen, Middleware, Protocol, Reload, Route},
     tls::Handshake,
 };
@@ -200,8 +200,8 @@ pub struct Feeds {
     pub status: watch::Receiver<Arc<serde_json::Value>>,
     /// Makes sure that every save the OS has reported so far has reached the gates. None: they are taken as they are.
     pub look: Option<Look>,
-    /// What programs write, for pages that show it.
-    pub lines: Lines,
+    /// What programs write, for pages that show what is being done.
+    pub written: Written,
     /// Where goes what pages write to their console. Called from the proxy's tasks: must not block.
     pub hear: Hear,
     /// Hears what people should know. Called from the proxy's tasks: must be quick and must not block.
@@ -239,6 +239,10 @@ pub enum Level {
 /// What has happened after this version of it, as JSON with the new `version`; none: nothing. Version 0 is before
 /// everything. Called from the proxy's tasks: must be quick.
 pub type Since = Arc<dyn Fn(u64) -> Option<serde_json::Value> + Send + Sync>;
+
+/// At most so many of the last lines that programs have written for the newest save, behind this number, and the number
+/// to go on from. Called from the proxy's tasks: must be quick.
+pub type Written = Arc<dyn Fn(u64, usize) -> (Vec<Arc<Line>>, u64) + Send + Sync>;
 
 /// The answer of `/.devloop/metrics`: OpenMetrics text with these numbers of the proxy's own. Must be quick.
 pub type Numbers = Arc<dyn Fn(&Stats) -> String + Send + Sync>;

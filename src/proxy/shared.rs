@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     body::Budget,
-    browser::{Allowance, Assets, Lines},
+    browser::{Allowance, Assets},
     desk::Desk,
     instance::Instances,
     lookout::Lookout,
@@ -21,6 +21,7 @@ use super::{
     route::Lanes,
     settings::{
         Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
+        Written,
     },
     tls::Https,
 };
@@ -48,7 +49,7 @@ pub(super) struct Shared {
     pub(super) gates: watch::Receiver<Gates>,
     pub(super) status: watch::Receiver<Arc<serde_json::Value>>,
     pub(super) assets: watch::Sender<Assets>,
-    pub(super) lines: Lines,
+    pub(super) written: Written,
     pub(super) hear: Hear,
     pub(super) allowance: Allowance,
     pub(super) lookout: Lookout,
@@ -96,7 +97,7 @@ impl Shared {
             gates: feeds.gates,
             status: feeds.status,
             assets: watch::Sender::new(Assets::default()),
-            lines: feeds.lines,
+            written: feeds.written,
             hear: feeds.hear,
             allowance: Allowance::default(),
             lookout: Lookout::new(feeds.look, &limits),

@@ -85,8 +85,8 @@ fn recognise(early: &[u8]) -> Option<Opening> {
     (early.len() == PREFACE.len()).then_some(Opening::Plain(Speech::Http2))
 }
 
-/// What a request is to be sent in. A service can say that it wants HTTP/2; gRPC does not exist without it; what wants to
-/// become something else needs HTTP/1.1.
+/// What a request is to be sent in. A service can say that it wants HTTP/2; gRPC does not exist without it; what wants
+/// to become something else needs HTTP/1.1.
 pub(super) fn to_app(protocol: Protocol, came_in: Version, headers: &HeaderMap, upgrade: &Upgrade) -> Speech {
     if *upgrade != Upgrade::None {
         return Speech::Http1;

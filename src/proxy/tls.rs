@@ -107,8 +107,8 @@ impl Fields {
         Some(Fields { certificate: name, chain })
     }
 
-    /// Takes away what a client says about itself, also in the spelling that some programs take for the same (CGI and its
-    /// heirs make `_` of `-`).
+    /// Takes away what a client says about itself, also in the spelling that some programs take for the same (CGI and
+    /// its heirs make `_` of `-`).
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
         let plain = |name: &HeaderName| name.as_str().replace('_', "-");
         let ours = [plain(&self.certificate), plain(&self.chain)];

@@ -116,8 +116,8 @@ impl Tunnel {
         let (from_app, mut to_app) = split(TokioIo::new(app));
         let passing = Passing::default();
         let flow = |count| Flow { count, passing: &passing };
-        // Both directions learn of the end in the same moment, whatever thread brings it about: else one side's answer to our
-        // Close could be passed on to the other one as its own.
+        // Both directions learn of the end in the same moment, whatever thread brings it about: else one side's answer
+        // to our Close could be passed on to the other one as its own.
         let (tell, told) = watch::channel(false);
         let over = || {
             let mut told = told.clone();

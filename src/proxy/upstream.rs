@@ -112,7 +112,8 @@ impl Upstream {
         }
     }
 
-    /// Whether it can take another request when this one is over. An idle one hears here that the program has closed it.
+    /// Whether it can take another request when this one is over. An idle one hears here that the program has closed
+    /// it.
     pub(super) fn is_ready(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
         match &self.sender {

@@ -57,8 +57,8 @@ pub(super) async fn hung_up(stream: &TcpStream) {
     }
 }
 
-/// Reads what there is. Less than there is room for means that nothing is left, so the socket counts as empty until the OS
-/// says otherwise: asking it once more only to hear so would be a system call for every request.
+/// Reads what there is. Less than there is room for means that nothing is left, so the socket counts as empty until the
+/// OS says otherwise: asking it once more only to hear so would be a system call for every request.
 fn read(stream: &TcpStream, buf: &mut ReadBuf<'_>) -> io::Result<()> {
     let mut count = 0;
     let result = stream.try_io(Interest::READABLE, || {

@@ -87,8 +87,8 @@ pub fn inputs_digest<'a>(files: impl IntoIterator<Item = (&'a Path, Option<Diges
     Digest(hash.0.digest128())
 }
 
-/// Variables of the OS environment that change what builds make: these, and all that begin with one of `BUILD_PREFIXES`.
-/// Variables that a script names (`$VERSION`) count too.
+/// Variables of the OS environment that change what builds make: these, and all that begin with one of
+/// `BUILD_PREFIXES`. Variables that a script names (`$VERSION`) count too.
 const BUILD_NAMES: &str = "PATH HOME LANG LC_ALL TZ SOURCE_DATE_EPOCH CC CXX CPP AR AS LD NM RANLIB STRIP CFLAGS CXXFLAGS \
     CPPFLAGS LDFLAGS FFLAGS MAKEFLAGS CPATH LIBRARY_PATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH LD_LIBRARY_PATH SDKROOT \
     DEVELOPER_DIR MACOSX_DEPLOYMENT_TARGET VIRTUAL_ENV CONDA_PREFIX PROFILE TARGET ENV APP_ENV RAILS_ENV MIX_ENV";
@@ -151,8 +151,8 @@ fn program(of: &Ingredients<'_>, hash: &mut Hash) {
     }
 }
 
-/// Where go keeps `go env -w`, and where rustup, which stands in for cargo and rustc, keeps which toolchain is meant and
-/// which version of it is there. Other stand-ins (pyenv, asdf, nvm) are only known by themselves.
+/// Where go keeps `go env -w`, and where rustup, which stands in for cargo and rustc, keeps which toolchain is meant
+/// and which version of it is there. Other stand-ins (pyenv, asdf, nvm) are only known by themselves.
 fn settings(of: &Ingredients<'_>, real: &Path) -> Vec<PathBuf> {
     let variable =
         |wanted: &str| of.environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| PathBuf::from(value));

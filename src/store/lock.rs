@@ -40,8 +40,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // the pid of a process that is gone would mislead; the lock itself ends with the file
+        // the pid of a process that is gone would mislead
         let _ = self.file.set_len(0);
+        // not left to the end of the file: a process that is being forked has it too, for a moment
+        let _ = self.file.unlock();
     }
 }
 

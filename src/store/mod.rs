@@ -169,7 +169,8 @@ impl Store {
         }
     }
 
-    /// The artifact that was kept under `key`, if it is still there and nobody has touched it (by size, time and inode).
+    /// The artifact that was kept under `key`, if it is still there and nobody has touched it (by size, time and
+    /// inode).
     pub fn lookup(&self, key: Digest) -> Option<Artifact> {
         let (artifact, stamp) = self.inner().artifacts.find(key)?;
         let path = self.path_of(&artifact);
@@ -189,8 +190,8 @@ impl Store {
     }
 
     /// Removes artifacts, the longest unused first, until each step has at most 10 and all have at most 2 GiB together;
-    /// and what earlier runs of a step wrote that was never kept. Never those of `used` runs, of programs that one can go
-    /// back to, nor of a step's newest run.
+    /// and what earlier runs of a step wrote that was never kept. Never those of `used` runs, of programs that one can
+    /// go back to, nor of a step's newest run.
     pub fn collect(&self, used: &[RunId]) {
         let gone = {
             let mut inner = self.inner();
@@ -337,9 +338,8 @@ impl Drop for Store {
     }
 }
 
-/// Makes the folder, and makes git ignore it.
-/// Puts a file for editors beside what the store keeps, in the folder of a project that no devloop need have open. One that
-/// is there with the same content is left alone.
+/// Makes the folder, and makes git ignore it. Puts a file for editors beside what the store keeps, in the folder of a
+/// project that no devloop need have open. One that is there with the same content is left alone.
 ///
 /// # Errors
 /// The folder or the file cannot be written.

@@ -1,5 +1,5 @@
-//! The programs that one can go back to, over sessions: which artifacts each service was made of, and at which revision.
-//! They are part of `state.json`; what is damaged there is forgotten with a note.
+//! The programs that one can go back to, over sessions: which artifacts each service was made of, and at which
+//! revision. They are part of `state.json`; what is damaged there is forgotten with a note.
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -1,5 +1,5 @@
-//! How many files this process may have open (man 2 setrlimit). A connection is a file, and the usual limit is 1,024, or 256
-//! on macOS: fewer than the requests that may be held.
+//! How many files this process may have open (man 2 setrlimit). A connection is a file, and the usual limit is 1,024,
+//! or 256 on macOS: fewer than the requests that may be held.
 
 use std::sync::OnceLock;
 
@@ -21,8 +21,8 @@ pub fn raise_open_files() {
     let _ = ENOUGH.into_iter().any(raise);
 }
 
-/// The limit from before: what programs that devloop starts should have, as some go wrong with files above 1,024. None: it
-/// has not been raised.
+/// The limit from before: what programs that devloop starts should have, as some go wrong with files above 1,024. None:
+/// it has not been raised.
 pub fn open_files_before() -> Option<u64> {
     BEFORE.get().copied()
 }

@@ -49,7 +49,8 @@ pub fn is_traced(pid: u32) -> bool {
     tracer.is_some_and(|tracer| tracer.trim() != "0")
 }
 
-/// The command line, words joined by spaces, on one line of at most 200 characters; none if it is gone or not ours to see.
+/// The command line, words joined by spaces, on one line of at most 200 characters; none if it is gone or not ours to
+/// see.
 #[cfg(target_os = "linux")]
 pub fn command_line(pid: u32) -> Option<String> {
     let raw = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;

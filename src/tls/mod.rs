@@ -1,5 +1,5 @@
-//! TLS with the programs of services: whom to trust, the handshake, and what went wrong with it, in words. Which program is
-//! spoken to, and when, is decided elsewhere.
+//! TLS with the programs of services: whom to trust, the handshake, and what went wrong with it, in words. Which
+//! program is spoken to, and when, is decided elsewhere.
 
 mod trust;
 

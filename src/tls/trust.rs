@@ -94,8 +94,9 @@ fn of_this_machine() -> &'static RootCertStore {
     })
 }
 
-/// Whether an error says that nobody known has signed. A certificate that has signed itself and calls itself an authority is
-/// refused with words of its own, and so is one whose authority has only the name of one that is known: an older one of its.
+/// Whether an error says that nobody known has signed. A certificate that has signed itself and calls itself an
+/// authority is refused with words of its own, and so is one whose authority has only the name of one that is known: an
+/// older one of its.
 pub(super) fn is_unknown(error: &CertificateError) -> bool {
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
@@ -104,8 +105,8 @@ pub(super) fn is_unknown(error: &CertificateError) -> bool {
     }
 }
 
-/// Believes certificates that stand in the file themselves (whatever they are for: who writes them there means them), and
-/// those that its authorities have signed.
+/// Believes certificates that stand in the file themselves (whatever they are for: who writes them there means them),
+/// and those that its authorities have signed.
 #[derive(Debug)]
 struct Known {
     exact: Vec<CertificateDer<'static>>,

@@ -28,8 +28,8 @@ const FIELDS: &str = "Dir,ImportPath,Name,Standard,Module,GoFiles,CgoFiles,Ignor
     InvalidGoFiles,CFiles,CXXFiles,MFiles,HFiles,FFiles,SFiles,SwigFiles,SwigCXXFiles,SysoFiles,EmbedPatterns,EmbedFiles,\
     TestGoFiles,XTestGoFiles,TestEmbedPatterns,TestEmbedFiles,XTestEmbedPatterns,XTestEmbedFiles";
 
-/// Every name of a Go file that does not end in `_test.go`. Said without a `!`, which would take files out of every other
-/// pattern too.
+/// Every name of a Go file that does not end in `_test.go`. Said without a `!`, which would take files out of every
+/// other pattern too.
 const NO_TEST: &str = "{*[!t],*[!s]t,*[!e]st,*[!t]est,*[!_]test,t,st,est,test}.go";
 
 /// What may stand beside Go files; new ones count only where there are some already.

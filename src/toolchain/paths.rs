@@ -32,8 +32,8 @@ pub(super) fn plain(path: &Path) -> PathBuf {
     found
 }
 
-/// A pattern for what `rest` (itself a pattern) matches below `folder`, relative to `root`. None if the folder's name is
-/// not UTF-8: its files are then only known one by one.
+/// A pattern for what `rest` (itself a pattern) matches below `folder`, relative to `root`. None if the folder's name
+/// is not UTF-8: its files are then only known one by one.
 pub(super) fn pattern(root: &Path, folder: &Path, rest: &str) -> Option<String> {
     let folder = relative(root, folder);
     let folder = folder.to_str()?;

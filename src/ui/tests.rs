@@ -151,16 +151,21 @@ fn samples() -> Vec<(Fact, &'static str)> {
             "pages of api are told of static/app.css",
         ),
         (
+            Fact::Files { folder: "public".into(), files: vec!["public/app.css".to_owned()], count: 1 },
+            "pages are told of public/app.css",
+        ),
+        (
             Fact::StartFailed {
                 revision,
                 run,
                 service: api.clone(),
+                took_ms: 60_012.3,
                 report: Report::new("not ready within 60 s: connection refused on port 20123")
                     .hint("does it read $PORT?"),
                 serving: "revision 4 still serves".to_owned(),
             },
-            "api did not come up for revision 5: not ready within 60 s: connection refused on port 20123; revision 4 still \
-             serves\n  hint: does it read $PORT?",
+            "api did not come up for revision 5 after 60.0 s: not ready within 60 s: connection refused on port 20123; \
+             revision 4 still serves\n  hint: does it read $PORT?",
         ),
         (
             Fact::Crashed {
@@ -260,6 +265,7 @@ fn kind(fact: &Fact) -> usize {
         Fact::Assets { .. } => 28,
         Fact::Debugging { .. } => 29,
         Fact::DebuggingOver { .. } => 30,
+        Fact::Files { .. } => 31,
     }
 }
 
@@ -292,7 +298,7 @@ fn there_is_a_sample_of_every_kind_of_fact() {
     let kinds: Vec<usize> = samples().iter().map(|(fact, _)| kind(fact)).collect();
     let mut kinds = kinds;
     kinds.sort_unstable();
-    assert_eq!(kinds, (0..=30).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..=31).collect::<Vec<_>>());
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn say(fact: &Fact) -> Said {
         | Fact::Live { .. }
         | Fact::Kept { .. }
         | Fact::Assets { .. }
+        | Fact::Files { .. }
         | Fact::StartFailed { .. }
         | Fact::Crashed { .. }
         | Fact::Stopped { .. }
@@ -107,11 +108,16 @@ fn say_step(fact: &Fact) -> Said {
         Fact::StepReused { revision, step, made_by } => {
             neutral(format!("{step} not needed for revision {revision}: run {made_by} made it from the same content"))
         }
-        Fact::StepFailed { step, exit, took_ms, report, .. } => Said {
-            tone: Tone::Bad,
-            title: format!("{step} failed after {}: {exit}", time(*took_ms)),
-            details: report_details(report),
-        },
+        Fact::StepFailed { step, exit, took_ms, report, .. } => {
+            // What is told already is not told again.
+            let usual = format!("step `{step}` failed: {exit}");
+            let how = if report.title == usual { exit.to_string() } else { report.title.clone() };
+            Said {
+                tone: Tone::Bad,
+                title: format!("{step} failed after {}: {how}", time(*took_ms)),
+                details: report_details(report),
+            }
+        }
         Fact::Cancelled { run, name, why } => neutral(format!("{name} cancelled (run {run}): {why}")),
         Fact::Void { step, file, .. } => attention(format!("{step} runs again: {file} was written while it ran")),
         Fact::Breaker { step, file, wait_ms, hint } => Said {
@@ -152,10 +158,15 @@ fn say_service(fact: &Fact) -> Said {
         Fact::Assets { service, files, count } => {
             neutral(format!("pages of {service} are told of {}", files_shown(files, *count)))
         }
+        Fact::Files { files, count, .. } => neutral(format!("pages are told of {}", files_shown(files, *count))),
         Fact::Kept { revision, service, why } => neutral(format!("{service} stays for revision {revision}: {why}")),
-        Fact::StartFailed { revision, service, report, serving, .. } => Said {
+        Fact::StartFailed { revision, service, took_ms, report, serving, .. } => Said {
             tone: Tone::Bad,
-            title: format!("{service} did not come up for revision {revision}: {}; {serving}", report.title),
+            title: format!(
+                "{service} did not come up for revision {revision} after {}: {}; {serving}",
+                time(*took_ms),
+                report.title
+            ),
             details: report_details(report),
         },
         Fact::Crashed { service, exit, report, restart_in_ms, .. } => {

@@ -60,9 +60,14 @@ pub(super) fn look(path: &Path, known: impl FnOnce(Print) -> Option<Digest>) -> 
         return Look { content: missing(), print: Print(0), age: Age::Old, changed: i64::MIN };
     };
     let print = Print::of(&metadata);
-    let changed = changed_at(&metadata);
+    let mut changed = changed_at(&metadata);
     let age = if changed.saturating_add(nanos(MARGIN)) < nanos(unix_time()) { Age::Old } else { Age::Young };
-    let content = known(print).unwrap_or_else(|| content(path, &metadata));
+    let content = known(print).unwrap_or_else(|| {
+        let content = content(path, &metadata);
+        // A write that came after the first look at its time may be in what was read.
+        changed = changed.max(self::changed(path));
+        content
+    });
     Look { content, print, age, changed }
 }
 

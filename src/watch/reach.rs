@@ -74,6 +74,9 @@ impl Reaches {
         for service in &plan.services {
             reaches.add_globs(names, &service.assets);
         }
+        for files in plan.folders() {
+            reaches.add_globs(names, &files.inside);
+        }
         for reads in learned {
             for file in &reads.files {
                 reaches.add_exact(names.full(file));

@@ -71,6 +71,7 @@ impl Shared {
         plan.file.as_deref() == Some(path)
             || plan.steps.iter().any(|step| step.outputs.matches(path))
             || plan.services.iter().any(|service| service.assets.matches(path))
+            || plan.folders().any(|files| files.inside.matches(path))
             || (0..plan.steps.len()).any(|index| plan.step_reads(index, path, None))
             || (0..plan.services.len()).any(|index| plan.service_reads(index, path, None))
             || locked(&self.learned).values().any(|reads| reads.files.contains(path) || reads.globs.matches(path))

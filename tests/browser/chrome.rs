@@ -1,5 +1,5 @@
-//! A real browser: headless Chromium, spoken to over the DevTools protocol through two pipes. Tests that run at the same
-//! time share one; each has its own profile in it.
+//! A real browser: headless Chromium, spoken to over the DevTools protocol through two pipes. Tests that run at the
+//! same time share one; each has its own profile in it.
 #![expect(unreachable_pub, reason = "test programs are crates of their own")]
 
 use std::{
@@ -16,6 +16,8 @@ use std::{
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::have::have;
 
 /// Longer than anything here takes on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -390,17 +392,4 @@ fn decode(text: &str) -> Vec<u8> {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-/// Whether a program can be used here. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names it.
-pub fn have(tool: &str) -> bool {
-    let found = Command::new(tool).arg(if tool == "go" { "version" } else { "--version" }).output();
-    // certutil has no way to ask it nothing.
-    if found.is_ok_and(|output| output.status.success() || tool == "certutil") {
-        return true;
-    }
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == tool), "{tool} is required and missing");
-    eprintln!("skipped: {tool} is not installed");
-    false
 }

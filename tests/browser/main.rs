@@ -3,6 +3,9 @@
 
 mod attacks;
 mod chrome;
+mod folders;
+#[path = "../support/have.rs"]
+mod have;
 #[path = "../proxy_support/mod.rs"]
 mod stage;
 
@@ -12,4 +15,5 @@ mod policies;
 mod project;
 mod reload;
 mod swaps;
+mod turbo;
 mod waiting;

@@ -11,16 +11,16 @@ use tempfile::TempDir;
 
 use crate::{
     chrome::{Chrome, Page},
-    reload::{address, listens, open, program, shows},
+    reload::{address, assets, listens, open, program, shows},
     stage::{App, Stage, awaiting, failed},
 };
 
 /// Answers of `run` that are out of date.
-fn stale(run: RunId, revision: u64, why: &str) -> Gate {
+pub fn stale(run: RunId, revision: u64, why: &str) -> Gate {
     Gate::Open { run, revision: Revision(revision), awaiting: None, stale: Some(Arc::from(why)) }
 }
 
-fn report() -> Value {
+pub fn report() -> Value {
     json!({
         "title": "step `build` failed: exit code 1",
         "output": ["# example/cmd/api", "cmd/api/main.go:12:5: undefined: greet", "<b>not markup</b>", "note: done"],
@@ -35,7 +35,7 @@ fn report() -> Value {
     })
 }
 
-fn explain(stage: &Stage, report: Value) {
+pub fn explain(stage: &Stage, report: Value) {
     explain_of(stage, "api", report);
 }
 
@@ -44,16 +44,16 @@ fn explain_of(stage: &Stage, service: &str, report: Value) {
 }
 
 /// Of what is in the shadow of the overlay.
-fn inside(page: &Page, selector: &str, property: &str) -> Value {
+pub fn inside(page: &Page, selector: &str, property: &str) -> Value {
     let find = format!("document.querySelector('devloop-overlay')?.shadowRoot.querySelector({selector:?})");
     page.eval(&format!("({find} ?? {{}})[{property:?}] ?? null"))
 }
 
-fn sees(page: &Page, selector: &str) {
+pub fn sees(page: &Page, selector: &str) {
     page.until(&format!("document.querySelector('devloop-overlay')?.shadowRoot.querySelector({selector:?})"));
 }
 
-fn sees_nothing(page: &Page) {
+pub fn sees_nothing(page: &Page) {
     page.until("window.__devloop && !document.querySelector('devloop-overlay')");
 }
 
@@ -289,11 +289,11 @@ async fn stylesheets_and_images_are_exchanged_in_place_and_everything_else_reloa
     })
     .await;
     stage.gate(open(stage.add(app.addr), 1));
-    stage.proxy.assets("api", Some(vec!["static/before.js".into()]));
+    assets(&stage, "api", Some(vec!["static/before.js".into()]));
     let page = chrome.page();
     page.go(&address(&stage));
     listens(&page);
-    let told = |file: &str| stage.proxy.assets("api", Some(vec![file.to_owned()]));
+    let told = |file: &str| assets(&stage, "api", Some(vec![file.to_owned()]));
     page.eval("window.kept = 1");
     told("static/css/site.css");
     page.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 128, 0)'");
@@ -310,10 +310,10 @@ async fn stylesheets_and_images_are_exchanged_in_place_and_everything_else_reloa
     page.loaded(2);
     listens(&page);
     // It knows of that, and does not reload for it again when it hears something else.
-    stage.proxy.assets("other", Some(vec!["x.js".into()]));
+    assets(&stage, "other", Some(vec!["x.js".into()]));
     told("static/css/site.css");
     page.until("getComputedStyle(document.querySelector('h1')).color === 'rgb(0, 128, 0)'");
     assert_eq!(page.loads(), 2);
-    stage.proxy.assets("api", None);
+    assets(&stage, "api", None);
     page.loaded(3);
 }

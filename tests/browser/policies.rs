@@ -153,7 +153,8 @@ async fn a_page_in_a_sandbox_and_one_with_a_policy_of_its_own_are_left_as_they_a
         assert_eq!(page.eval("document.scripts.length"), 3, "{sandbox}");
         assert_eq!(page.eval("typeof window.__devloop"), "undefined", "{sandbox}");
     }
-    // What stands in the page is the page's: where it comes before the tag it holds for it, too, and the browser says so.
+    // What stands in the page is the page's: where it comes before the tag it holds for it, too, and the browser says
+    // so.
     let meta = "<meta http-equiv=Content-Security-Policy content=\"connect-src 'none'\">";
     let app = app("app", String::new(), meta).await;
     stage.gate(fresh(&stage, &app));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use devloop::{
     core::gate::Gate,
-    model::{Revision, RunId},
+    model::{Provider, Revision, RunId},
     plan::Reload,
 };
 
@@ -47,6 +47,11 @@ pub fn html(name: &str) -> Vec<u8> {
 pub fn whole(kind: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+/// Files of a service that it serves as they are have changed.
+pub fn assets(stage: &Stage, service: &str, files: Option<Vec<String>>) {
+    stage.proxy.changed(Provider::Service(service.into()), files);
 }
 
 pub fn open(run: RunId, revision: u64) -> Gate {
@@ -203,7 +208,7 @@ async fn twenty_tabs_share_one_connection() {
         listens(tab);
     }
     // A change that restarts nothing reaches all of them on the one way, and after it all else has.
-    stage.proxy.assets("api", Some(vec!["none.css".into()]));
+    assets(&stage, "api", Some(vec!["none.css".into()]));
     for tab in &tabs {
         tab.loaded(3);
         listens(tab);

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    chrome::{Chrome, Page, have},
+    chrome::{Chrome, Page},
+    have::have,
     project::Project,
 };
 

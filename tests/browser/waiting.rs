@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use devloop::model::{Line, RunId, Stream};
+use devloop::model::{Line, RunId, Stream, Time};
 
 use crate::{
     chrome::Chrome,
@@ -14,8 +14,9 @@ async fn stage() -> Stage {
     Stage::with(|settings| settings.rules.browser.waiting = Some(Duration::from_millis(50))).await
 }
 
-fn line(text: &str) -> Line {
-    Line { source: "build".into(), run: RunId(1), stream: Stream::Out, text: text.to_owned() }
+fn write(stage: &Stage, text: &str) {
+    let line = Line { source: "build".into(), run: RunId(1), stream: Stream::Out, text: text.to_owned() };
+    stage.chronicle.line(Time::ZERO, Duration::ZERO, &line);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,13 +25,13 @@ async fn who_waits_sees_what_is_being_done_and_then_the_page() {
     let stage = stage().await;
     let app = program("app", "").await;
     stage.gate(holding());
-    stage.lines.push(&line("\u{1b}[1;32mCompiling\u{1b}[0m demo <b>v1</b>"));
+    write(&stage, "\u{1b}[1;32mCompiling\u{1b}[0m demo <b>v1</b>");
     let page = chrome.page();
     page.go(&format!("{}a?b=c", address(&stage)));
     page.until("document.getElementById('output').textContent.includes('build  Compiling demo <b>v1</b>')");
     assert_eq!(page.eval("document.querySelector('h1').textContent"), "waiting for devloop: step `build`");
     assert_eq!(page.eval("getComputedStyle(document.querySelector('.bold.green')).fontWeight"), "700");
-    stage.lines.push(&line("one more"));
+    write(&stage, "one more");
     page.until("document.getElementById('output').textContent.includes('one more')");
     page.picture("waiting-light");
     page.prefers("dark");
@@ -49,7 +50,8 @@ async fn who_waits_sees_what_is_being_done_and_then_the_page() {
         "/a?b=ctrue"
     );
     assert_eq!(page.complaints().iter().filter(|line| !line.contains("503")).count(), 0, "{:?}", page.complaints());
-    // Where the old program lives and a save is being worked on it is the same; the outcome may be that nothing changes.
+    // Where the old program lives and a save is being worked on it is the same; the outcome may be that nothing
+    // changes.
     stage.gate(awaiting(run));
     page.start(&format!("{}again", address(&stage)));
     page.until("document.querySelector('h1').textContent === 'waiting for devloop: main.go was saved'");

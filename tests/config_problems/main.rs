@@ -2,13 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod addresses;
+mod health;
 mod hooks;
 mod keys;
 mod middleware;
 mod names;
 mod pages;
+mod paths;
 mod routes;
 mod services;
+mod times;
 mod tls;
 mod values;
 

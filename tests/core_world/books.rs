@@ -26,8 +26,8 @@ struct Start {
     concluded: Option<(u64, u64)>,
     /// The artifacts it was given.
     artifacts: Vec<Digest>,
-    /// It was started again, made of something older, or had to go before anything newer stood in its place: it takes no
-    /// other reason to start what may be the same.
+    /// It was started again, made of something older, or had to go before anything newer stood in its place: it takes
+    /// no other reason to start what may be the same.
     is_old: bool,
 }
 

@@ -1,6 +1,7 @@
 //! Random worlds around the core: after every event and at rest, the promises of `ARCHITECTURE.md` hold.
 #![expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 
+mod acts;
 mod books;
 mod content;
 mod plans;
@@ -8,119 +9,14 @@ mod programs;
 mod promises;
 mod world;
 
-use devloop::core::status::StepState;
+use devloop::core::status::{OutcomeState, StepState};
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use self::{
+    acts::{Act, act, name_of, play, wild_act},
     content::{Content, MISSING},
     world::World,
 };
-
-/// What people and programs do.
-#[derive(Clone, Debug)]
-enum Act {
-    Save { file: usize, content: Content, takes: u64 },
-    Rewrite { file: usize },
-    Remove { file: usize },
-    Burst { file: usize, count: u64, pause: u64 },
-    Checkout { contents: Vec<Content>, pause: u64 },
-    LeaveLock,
-    WriteOwned,
-    Wait { ms: u64 },
-    Sleep { ms: u64 },
-    Rest,
-    Crash { curses: u64 },
-    KillAny,
-    Restart,
-    Debug,
-    Rebuild { all: bool },
-    RollBack { count: usize },
-    Pause,
-    Resume,
-    Configure { change: u64 },
-    Echo,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let file = 0..plans::SOURCES.len();
-    let any_file = 0..plans::SOURCES.len() + plans::GENERATED.len();
-    prop_oneof![
-        16 => (file.clone(), 1..14_u64, 0..60_u64).prop_map(|(file, content, takes)| Act::Save { file, content, takes }),
-        4 => file.clone().prop_map(|file| Act::Rewrite { file }),
-        2 => any_file.prop_map(|file| Act::Remove { file }),
-        2 => (file, 3..9_u64, 20..150_u64).prop_map(|(file, count, pause)| Act::Burst { file, count, pause }),
-        1 => (prop::collection::vec(1..14_u64, 6), 0..40_u64).prop_map(|(contents, pause)| Act::Checkout { contents, pause }),
-        1 => Just(Act::WriteOwned),
-        16 => (0..500_u64).prop_map(|ms| Act::Wait { ms }),
-        8 => (0..30_u64).prop_map(|ms| Act::Wait { ms }),
-        1 => Just(Act::Wait { ms: 7_000 }),
-        1 => (0..4_000_u64).prop_map(|ms| Act::Sleep { ms }),
-        4 => Just(Act::Rest),
-        2 => (0..6_u64).prop_map(|curses| Act::Crash { curses }),
-        1 => Just(Act::Restart),
-        1 => Just(Act::Debug),
-        1 => any::<bool>().prop_map(|all| Act::Rebuild { all }),
-        2 => (1..3_usize).prop_map(|count| Act::RollBack { count }),
-        1 => Just(Act::Pause),
-        2 => Just(Act::Resume),
-        2 => (0..plans::CHANGES).prop_map(|change| Act::Configure { change }),
-        1 => Just(Act::Echo),
-    ]
-}
-
-/// Also what spoils the outcome.
-fn wild_act() -> impl Strategy<Value = Act> {
-    prop_oneof![20 => act(), 2 => Just(Act::KillAny), 1 => Just(Act::LeaveLock)]
-}
-
-fn name_of(file: usize) -> &'static str {
-    plans::SOURCES.iter().chain(&plans::GENERATED).nth(file).copied().expect("there are so many")
-}
-
-fn play(world: &mut World, acts: &[Act]) {
-    for act in acts {
-        match act {
-            Act::Save { file, content, takes } => {
-                world.save(name_of(*file), *content, *takes);
-                // The next act on this file comes after its write.
-                world.pass(*takes + 1);
-            }
-            Act::Rewrite { file } => {
-                world.rewrite(name_of(*file));
-                world.pass(4);
-            }
-            Act::Remove { file } => world.remove(name_of(*file)),
-            Act::Burst { file, count, pause } => {
-                for number in 0..*count {
-                    world.save(name_of(*file), 20 + 2 * number, 2);
-                    world.pass(*pause);
-                }
-            }
-            Act::Checkout { contents, pause } => world.checkout(contents, *pause),
-            Act::LeaveLock => world.leave_lock(),
-            Act::WriteOwned => world.write_owned(),
-            Act::Wait { ms } => world.pass(*ms),
-            Act::Sleep { ms } => world.sleep(*ms),
-            Act::Rest => {
-                world.rest();
-                world.check_at_rest();
-            }
-            Act::Crash { curses } => world.crash_one(*curses),
-            Act::KillAny => world.kill_any(),
-            Act::Restart => world.restart(),
-            Act::Debug => world.debug(),
-            Act::Rebuild { all } => world.rebuild(*all),
-            Act::RollBack { count } => world.roll_back(*count),
-            Act::Pause => world.pause(),
-            Act::Resume => world.resume(),
-            Act::Configure { change } => {
-                world.configure(*change);
-                world.pass(4);
-            }
-            Act::Echo => world.echo(),
-        }
-    }
-}
 
 /// Prints what happened if a promise was broken.
 fn with_trace(world: &mut World, play: impl FnOnce(&mut World)) {
@@ -439,6 +335,50 @@ fn a_step_that_the_breaker_has_stopped_goes_on_by_itself() {
     });
 }
 
+/// Nothing but dev.toml is saved: whether it was mended is found out by trying.
+#[test]
+fn what_failed_is_tried_again_when_it_is_asked_otherwise_and_what_is_live_is_left_alone() {
+    let (mut failed, mut probed, mut steps, mut live) = (0, 0, 0, 0);
+    for seed in 0..200 {
+        let mut world = World::new(plans::shape(12), seed);
+        with_trace(&mut world, |world| {
+            world.rest();
+            world.save("main.go", 3 * seed + 4, 1);
+            world.pass(900);
+            let status = world.core.status();
+            let (api, build) = (status.services[0].clone(), status.steps[1].state);
+            let is_failed = api.outcome == OutcomeState::Failed;
+            let count = |world: &World, what: &str| world.trace.iter().filter(|line| line.contains(what)).count();
+            let start = "Starting { revision";
+            let (starts, builds) = (count(world, start), count(world, "step: \"build\", why"));
+            if api.starting.as_ref().is_some_and(|candidate| candidate.pid.is_some()) {
+                probed += 1;
+                world.configure(8);
+                world.pass(900);
+                assert!(count(world, start) > starts, "it is probed by the old rules");
+            } else if is_failed && build == StepState::Clean {
+                failed += 1;
+                world.configure(8);
+                world.pass(900);
+                assert!(count(world, start) > starts, "it is not tried again");
+            } else if is_failed && build == StepState::Failed {
+                steps += 1;
+                world.configure(9);
+                world.pass(900);
+                assert!(count(world, "step: \"build\", why") > builds, "it does not run again");
+            } else if world.core_is_at_rest() {
+                live += 1;
+                world.configure(8 + seed % 2);
+                world.pass(900);
+                assert_eq!((count(world, start), count(world, "step: \"build\", why")), (starts, builds));
+            }
+            world.rest();
+            world.check_at_rest();
+        });
+    }
+    assert!(failed > 5 && probed > 2 && steps > 5 && live > 50, "{failed}, {probed}, {steps}, {live} of 200 worlds");
+}
+
 #[test]
 fn the_breaker_counts_runs_and_not_saves() {
     let mut world = World::new(plans::shape(0), 7);
@@ -525,4 +465,40 @@ fn a_run_that_reads_what_is_written_in_a_pause_is_void_and_waits() {
         });
     }
     assert!(met > 20, "{met} of 120 worlds were about that");
+}
+
+/// What is put off so that one service gets through is written all the same: a step that read it meanwhile is void. (It
+/// takes an unlucky moment: one of these worlds has it.)
+#[test]
+fn a_run_that_reads_what_is_written_while_others_are_let_finish_is_void() {
+    for seed in 3060..3100 {
+        let mut world = World::new(plans::shape(10), seed);
+        with_trace(&mut world, |world| {
+            let contents = vec![1, 1, 1, 1, 8, 1];
+            let burst = Act::Burst { file: 5, count: 8, pause: 20 + seed % 50 };
+            play(world, &[Act::Wait { ms: 27 }, Act::Checkout { contents, pause: 10 }, burst]);
+            world.rest();
+            world.check_at_rest();
+        });
+    }
+}
+
+/// Under a debugger instances follow each other exclusively; those that it took over from may still be draining then.
+#[test]
+fn an_instance_that_makes_way_is_not_the_third_that_drains() {
+    for seed in 0..150 {
+        let mut world = World::new(plans::shape(10), seed);
+        with_trace(&mut world, |world| {
+            world.rest();
+            for content in 0..8 {
+                if content % 4 == 2 {
+                    play(world, &[Act::Debug]);
+                }
+                world.save("note.txt", 20 + content, 1);
+                world.pass(330);
+            }
+            world.rest();
+            world.check_at_rest();
+        });
+    }
 }

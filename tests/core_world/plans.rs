@@ -271,7 +271,7 @@ pub fn debugged(plan: &Plan, names: &BTreeSet<Arc<str>>) -> Plan {
 }
 
 /// How many ways there are to change a plan.
-pub const CHANGES: u64 = 8;
+pub const CHANGES: u64 = 10;
 
 /// `plan` as another dev.toml has it.
 pub fn changed(plan: &Plan, change: u64) -> Plan {
@@ -307,6 +307,22 @@ pub fn changed(plan: &Plan, change: u64) -> Plan {
                 || plan.steps.iter().any(|node| !node.needs.is_empty());
             if !needed {
                 plan.services.drain(..plan.services.len() - 1);
+            }
+        }
+        8 => {
+            // Services are asked otherwise whether they are ready.
+            for service in &mut plan.services {
+                let mut other = (**service).clone();
+                other.health.interval = Some(Duration::from_millis(50));
+                *service = Arc::new(other);
+            }
+        }
+        9 => {
+            // Steps that have a limit have another one.
+            for step in &mut plan.steps {
+                let mut other = (**step).clone();
+                other.timeout = other.timeout.map(|timeout| timeout + Duration::from_secs(1));
+                *step = Arc::new(other);
             }
         }
         _ => {}

@@ -144,9 +144,10 @@ impl World {
             };
             if let (Some(Seen::Open(old)), Seen::Holding | Seen::Failed) = (self.seen.get(name), now) {
                 let node = self.plan.services.iter().find(|node| node.name == *name).expect("it is in the plan");
-                // Two debuggers cannot have the same port.
-                let held =
-                    self.processes.get(old).and_then(Process::service).is_some_and(|old| old.debugging.is_some());
+                // Two debuggers cannot have the same port. (One may have become live and have to go again at once, for
+                // saves that were put off.)
+                let mut others = self.processes.values().filter_map(Process::service);
+                let held = others.any(|other| other.name == *name && other.debugging.is_some());
                 let debugged = node.debugging.is_some() && held;
                 let alone = node.swap == Swap::Exclusive || self.books.exclusive.contains(name) || debugged;
                 let excused = self.may_close == Some(*old) || self.may_close == Some(RunId(0));

@@ -1,12 +1,14 @@
 //! The program that the tests build and run: this very test binary, told by its environment to be an HTTP server.
 //!
 //! It reads `APP` (words separated by spaces) for how it is to behave, and answers every request with `VERSION`:
-//! `start=MS` listens that much later, `exit=CODE` ends before it listens, `status=CODE` answers `/` so,
-//! `deaf` ignores SIGTERM (see `build_script`), `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
+//! `start=MS` listens that much later, `exit=CODE` ends before it listens, `status=CODE` answers `/` so, `deaf` ignores
+//! SIGTERM (see `build_script`), `child` leaves a child behind that left the session, `port=N` ignores `PORT`,
 //! `crash=/PATH` ends at a request for that path, `slow=/PATH:MS` answers it that much later, `log=FILE` appends a line
 //! for each request and keeps the file open, `db=FILE` rewrites that file for each request, with a journal beside it,
-//! as SQLite does, and keeps it open, `stamp=FILE` writes its process id there when it starts. More words are in
-//! `tricks.rs`.
+//! as SQLite does, and keeps it open, `stamp=FILE` writes its process id there when it starts, `v6` listens on `::1`
+//! alone, `head=NAME:VALUE` puts that into the head of its answers, `host=NAME` answers 403 to requests for another
+//! host, `https` sends who did not come by HTTPS there, `says=FILE:TEXT` prints that text once that file is there, `_`
+//! for a space. More words are in `tricks.rs`.
 
 use std::{
     fs::File,
@@ -17,7 +19,10 @@ use std::{
     time::Duration,
 };
 
-use super::tricks::{self, Done};
+use super::{
+    support::until,
+    tricks::{self, Done},
+};
 
 /// Set in the environment of this binary when it is to be the program.
 pub const MARK: &str = "DEVLOOP_TEST_IS_APP";
@@ -54,14 +59,22 @@ pub fn serve() -> ! {
         std::process::exit(code.parse().expect("an exit code"));
     }
     let port = word("port").or_else(|| std::env::var("PORT").ok()).expect("a port");
-    let listener = match TcpListener::bind(format!("127.0.0.1:{port}")) {
+    let home = if word("v6").is_some() { "[::1]" } else { "127.0.0.1" };
+    let listener = match TcpListener::bind(format!("{home}:{port}")) {
         Ok(listener) => listener,
         Err(error) => {
-            eprintln!("listen tcp 127.0.0.1:{port}: bind: {error}");
+            eprintln!("listen tcp {home}:{port}: bind: {error}");
             std::process::exit(1);
         }
     };
     println!("version {} listens on {port}", std::env::var("VERSION").unwrap_or_default());
+    if let Some((file, text)) = word("says").as_deref().and_then(|says| says.split_once(':')) {
+        let (file, text) = (file.to_owned(), text.replace('_', " "));
+        thread::spawn(move || {
+            until("it is to be said", || std::path::Path::new(&file).exists());
+            println!("{text}");
+        });
+    }
     let log = word("log").map(|path| {
         let file = File::options().create(true).append(true).open(path).expect("the log opens");
         Arc::new(Mutex::new(file))
@@ -115,6 +128,17 @@ fn answer(stream: &TcpStream, log: Option<&Mutex<File>>) -> Option<()> {
     {
         thread::sleep(millis(time));
     }
+    let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    if word("host").is_some_and(|known| host.split(':').next() != Some(&known)) {
+        let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 26\r\n\r\nthis host is not allowed.\n";
+        (&mut &*stream).write_all(refusal.as_bytes()).ok()?;
+        return Some(());
+    }
+    if word("https").is_some() && !head.lines().any(|line| line == "x-forwarded-proto: https") {
+        let there = format!("HTTP/1.1 301 Moved\r\nlocation: https://{host}/\r\ncontent-length: 0\r\n\r\n");
+        (&mut &*stream).write_all(there.as_bytes()).ok()?;
+        return Some(());
+    }
     let (status, text) = match tricks::answer(&path, &body, stream) {
         Done::Over => return None,
         Done::Answer(status, text) => (status.to_owned(), text),
@@ -124,7 +148,8 @@ fn answer(stream: &TcpStream, log: Option<&Mutex<File>>) -> Option<()> {
         }
     };
     let mut stream = stream;
-    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+    let more = word("head").map(|line| line.replacen(':', ": ", 1) + "\r\n").unwrap_or_default();
+    let answer = format!("HTTP/1.1 {status}\r\n{more}content-length: {}\r\n\r\n{text}", text.len());
     stream.write_all(answer.as_bytes()).ok()?;
     word("shuts").is_none().then_some(())
 }

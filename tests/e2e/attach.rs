@@ -10,8 +10,9 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
+    have::have,
     seat::Seat,
-    support::{DEADLINE, Devloop, Project, have, until},
+    support::{DEADLINE, Devloop, Project, until},
 };
 
 fn run(project: &Project, arguments: &[&str]) -> Output {
@@ -193,6 +194,28 @@ fn a_terminal_that_is_closed_ends_the_pane_and_not_devloop() {
     project.write("version", "2");
     project.wait();
     assert_eq!(devloop.get("/").body.trim(), "2");
+}
+
+/// Only who leads the session is told that its terminal is closed; who was started by a shell has to find out.
+#[test]
+fn a_pane_that_nobody_tells_of_its_closed_terminal_finds_out_and_ends() {
+    if !have("setsid") {
+        return;
+    }
+    let project = Project::with_app("");
+    let closes = |words: &str| {
+        let mut shell = Command::new("sh");
+        let devloop = env!("CARGO_BIN_EXE_devloop");
+        shell.args(["-c", &format!("trap '' HUP; '{devloop}' {words}; echo $? > ended.new; mv ended.new ended")]);
+        let mut seat = Seat::of(shell, &project, 100, 30);
+        seat.sees("● app  live  revision");
+        seat.hang_up();
+        seat.ended();
+        assert_eq!(project.read("ended").trim(), "129", "devloop {words}");
+    };
+    closes("up --listen 0");
+    let _devloop = up(&project);
+    closes("attach");
 }
 
 /// Asks for the stream, and reads its first line.

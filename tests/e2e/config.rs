@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Project, app_toml, is_alive};
+use crate::support::{Project, app_toml, free_port, is_alive};
 
 /// `app` as in `Project::with_app`, and a service `other` without a port that runs on.
 fn two_services() -> Project {
@@ -246,4 +246,21 @@ fn ignore_rules_and_settle_of_a_new_plan_hold_at_once() {
     assert_eq!(devloop.started("build"), runs + 1);
     let saved = devloop.events().into_iter().rfind(|event| event["event"] == "saved").expect("one");
     assert_eq!(saved["files"], serde_json::json!(["version"]));
+}
+
+/// It is another service then; but the program of the old name still has the port for a while.
+#[test]
+fn a_service_with_a_fixed_port_can_be_given_another_name() {
+    let project = Project::with_app("");
+    project.write("app", "deaf");
+    let port = free_port();
+    let toml = app_toml(&format!("port = {port}\nstop = {{ grace = \"700ms\" }}"));
+    project.write("dev.toml", &toml);
+    let mut devloop = project.up();
+    devloop.rest();
+    project.write("dev.toml", toml.replace("\"app\"\nrun = \"{build}\"", "\"web\"\nrun = \"{build}\""));
+    let live = devloop.wait("the renamed one", |event| event["event"] == "live" && event["service"] == "web");
+    assert_eq!(live["stale"], serde_json::Value::Null);
+    assert_eq!(devloop.count("start_failed") + devloop.count("crashed"), 0);
+    assert_eq!(devloop.get("/").body, "1\n");
 }

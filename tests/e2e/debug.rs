@@ -12,7 +12,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::support::{Answer, DEADLINE, Devloop, Project, get, have, is_alive, request, until};
+use super::{
+    have::have,
+    support::{Answer, DEADLINE, Devloop, Project, get, is_alive, request, until},
+};
 
 /// The version of dlv that is installed where there is none.
 const DELVE: &str = "github.com/go-delve/delve/cmd/dlv@v1.27.2";
@@ -281,6 +284,13 @@ fn speaks_dap(address: &str) -> bool {
     BufReader::new(stream).read_line(&mut head).is_ok() && head.starts_with("Content-Length: ")
 }
 
+/// A port for the debugger that no other test takes: which one is free is decided before the debugger is there to take
+/// it.
+fn own_port() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    format!("debug = {{ port = {} }}", free.port())
+}
+
 fn go_project(version: u32) -> Project {
     let project = Project::new();
     project.write("go.mod", "module example.com/app\n\ngo 1.21\n");
@@ -289,7 +299,7 @@ fn go_project(version: u32) -> Project {
         "dev.toml",
         format!(
             "[[step]]\nname = \"build\"\nrun = \"go build -o {{out}} .\"\ninputs = [\"*.go\", \"go.mod\"]\n\n{}",
-            service("{build}", "")
+            service("{build}", &own_port())
         ),
     );
     project
@@ -430,7 +440,7 @@ fn a_go_program_that_ends_under_its_debugger_is_noticed() {
 #[test]
 fn go_run_is_debugged_and_what_it_builds_stays_out_of_the_tree() {
     let Some(project) = go_project_with_delve() else { return };
-    project.write("dev.toml", service("go run .", "inputs = [\"*.go\"]"));
+    project.write("dev.toml", service("go run .", &format!("inputs = [\"*.go\"]\n{}", own_port())));
     let mut devloop = project.up_with(&["--debug", "app"]);
     let (address, _) = debugger_of(&mut devloop);
     devloop.event("live");

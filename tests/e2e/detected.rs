@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::support::{Project, have};
+use crate::{have::have, support::Project};
 
 const GO_SERVER: &str = "package main\n\nimport (\n\t\"fmt\"\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc main() {\n\thttp.HandleFunc(\"/\", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, \"one\") })\n\thttp.ListenAndServe(\"127.0.0.1:\"+os.Getenv(\"PORT\"), nil)\n}\n";
 const PYTHON_SERVER: &str = "import os\nfrom http.server import BaseHTTPRequestHandler, HTTPServer\n\nclass Answer(BaseHTTPRequestHandler):\n    def do_GET(self):\n        self.send_response(200)\n        self.send_header('content-length', '4')\n        self.end_headers()\n        self.wfile.write(b'one\\n')\n\nHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Answer).serve_forever()\n";

@@ -4,14 +4,12 @@ use std::{net::TcpListener, process::Command};
 
 use serde_json::Value;
 
-use crate::support::{Devloop, Project, app_toml, get, have};
+use crate::{
+    have::have,
+    support::{Devloop, Project, app_toml, free_port, get},
+};
 
 const WORKER: &str = "[[service]]\nname = \"worker\"\nrun = \"sleep 1000\"\nport = \"none\"\ninputs = []\n\n";
-
-/// A port that nobody listens on, for a moment.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
 
 fn listening_on(devloop: &mut Devloop, port: u16) -> Value {
     devloop.wait("it listens there", |event| {

@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Devloop, Project, build_script, have};
+use crate::{
+    have::have,
+    support::{Devloop, Project, build_script},
+};
 
 /// A build that reads everything there is, and a service that `service` says more of.
 fn all_reading(project: &Project, service: &str) {

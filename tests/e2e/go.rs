@@ -9,7 +9,10 @@ use std::{
     thread,
 };
 
-use crate::support::{Devloop, Project, get, have};
+use crate::{
+    have::have,
+    support::{Devloop, Project, get},
+};
 
 const MOD: &str = "module example.com/shop\n\ngo 1.21\n";
 

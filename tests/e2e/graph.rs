@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::{Devloop, Project, have, is_alive, until};
+use crate::{
+    have::have,
+    support::{Devloop, Project, is_alive, until},
+};
 
 fn done(devloop: &mut Devloop, step: &str) -> Value {
     devloop.wait(step, |event| event["event"] == "step_done" && event["step"] == step)

@@ -1,8 +1,9 @@
-//! The guide's walk-through, walked: its files are written, its commands are typed, and what it says they print, they print.
+//! The guide's walk-through, walked: its files are written, its commands are typed, and what it says they print, they
+//! print.
 
 use std::{path::Path, process::Command};
 
-use crate::support::{Project, have};
+use crate::{have::have, support::Project};
 
 /// What a page tells to do.
 #[derive(Debug)]
@@ -88,8 +89,8 @@ fn the_quick_start_does_what_it_says() {
             }
             Act::Type(lines, prints) => {
                 typed += 1;
-                // The page promises the new answer at once. A machine on which the build takes longer than `fresh` gets the
-                // old one, marked; so here somebody waits. (That requests wait by themselves is in `saves.rs`.)
+                // The page promises the new answer at once. A machine on which the build takes longer than `fresh` gets
+                // the old one, marked; so here somebody waits. (That requests wait by themselves is in `saves.rs`.)
                 const WAIT: &str = "devloop wait --timeout 60s > waited 2>&1;";
                 let lines = match prints {
                     Some(_) => lines.replace("curl", &format!("{WAIT} curl")),

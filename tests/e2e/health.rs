@@ -4,12 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::{Devloop, Project, until};
-
-/// A port that nobody has now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-}
+use crate::support::{Devloop, Project, free_port, until};
 
 fn title(event: &Value) -> String {
     event["report"]["title"].as_str().unwrap_or_default().to_owned()
@@ -87,16 +82,6 @@ fn a_program_that_answers_500_goes_live_with_a_warning() {
     assert_eq!(devloop.get("/").status, 500);
     assert_eq!(devloop.event("live")["warning"], "`GET /` answers 500");
     recovers(&project, &mut devloop, "");
-}
-
-#[test]
-fn a_program_that_answers_503_is_waited_for_until_it_is_warm() {
-    let project = Project::with_app("");
-    project.write("app", "warm=400");
-    let mut devloop = project.up();
-    let answer = devloop.get("/");
-    assert_eq!((answer.status, answer.body.as_str()), (200, "1\n"));
-    recovers(&project, &mut devloop, "warm=100");
 }
 
 #[test]
@@ -192,15 +177,6 @@ fn two_services_cannot_have_one_port() {
     assert_eq!(failed["service"], "two");
     let text = failed["report"].to_string();
     assert!(text.contains("started by this devloop"), "{text}");
-    assert_eq!(devloop.get("/").body, "1\n");
-    devloop.stop();
-}
-
-#[test]
-fn a_program_may_say_itself_that_it_is_ready() {
-    let project = Project::with_app("health = { log = \"listens on\" }");
-    project.write("app", "start=50");
-    let mut devloop = project.up();
     assert_eq!(devloop.get("/").body, "1\n");
     devloop.stop();
 }

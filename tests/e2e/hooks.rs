@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::support::{Devloop, Project, have, is_alive, until};
+use super::{
+    have::have,
+    support::{Devloop, Project, is_alive, until},
+};
 
 /// The app, and a hook that runs this script whenever something is live.
 fn with_hook(script: &str, more: &str) -> Project {

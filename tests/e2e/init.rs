@@ -1,11 +1,9 @@
-//! `devloop init` on a terminal: what it asks, what an answer does, and that who leaves in the middle leaves nothing behind.
+//! `devloop init` on a terminal: what it asks, what an answer does, and that who leaves in the middle leaves nothing
+//! behind.
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::{
-    seat::Seat,
-    support::{Project, have},
-};
+use crate::{have::have, seat::Seat, support::Project};
 
 const LISTENS: &str = "package main\n\nimport (\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc main() { http.ListenAndServe(\":\"+os.Getenv(\"PORT\"), nil) }\n";
 

@@ -5,8 +5,14 @@ mod app;
 #[path = "../browser/chrome.rs"]
 #[expect(dead_code, reason = "the tests of pages use the rest of it")]
 mod chrome;
+#[path = "../support/have.rs"]
+mod have;
+mod plain;
 mod seat;
 mod support;
+#[path = "../support/terminal.rs"]
+#[expect(dead_code, reason = "only benchmarks look away")]
+mod terminal;
 mod traffic;
 mod tricks;
 
@@ -16,7 +22,9 @@ mod config;
 mod debug;
 mod detected;
 mod doors;
+mod exclusive;
 mod files;
+mod gate;
 mod go;
 mod graph;
 mod guide;
@@ -28,6 +36,7 @@ mod leaving;
 mod loop_;
 mod mishaps;
 mod observe;
+mod others;
 mod pages;
 mod pane;
 mod programs;

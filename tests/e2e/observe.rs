@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::{
     chrome::{Chrome, Page},
-    support::{DEADLINE, Devloop, Project, have, request, until},
+    have::have,
+    support::{DEADLINE, Devloop, Project, request, until},
 };
 
 /// The token that devloop's own page knows.

@@ -96,8 +96,54 @@ fn an_asset_that_a_step_makes_is_told_and_restarts_nothing() {
 }
 
 #[test]
+fn saved_files_of_a_route_are_told_wherever_its_folder_is_and_start_nothing() {
+    let project = Project::new();
+    let outer = tempfile::tempdir().expect("a folder");
+    let outside = outer.path().join("site [1]");
+    std::fs::create_dir(&outside).expect("a folder");
+    std::fs::write(outside.join("index.html"), "1").expect("a file");
+    project.write(".gitignore", "dist/\n");
+    project.write("dist/deep/a.css", "1");
+    project.write("page.scss", "1");
+    let step = "[[step]]\nname = \"css\"\nrun = \"mkdir -p made && cp page.scss made/page.css\"\ninputs = [\"page.scss\"]\n\
+                outputs = [\"made/\"]\n\n";
+    let route = |path: &str, files: &str| format!("[[route]]\npath = \"{path}\"\nfiles = \"{files}\"\n\n");
+    let shown = outside.display().to_string();
+    project.write("dev.toml", [step, &route("/", "dist"), &route("/made", "made"), &route("/site", &shown)].concat());
+    let mut devloop = project.up();
+    devloop.rest();
+    let runs = devloop.count("step_started");
+    let told = |devloop: &mut Devloop| {
+        let fact = devloop.event("files");
+        (fact["folder"].clone(), fact["files"][0].as_str().unwrap_or_default().to_owned())
+    };
+    project.write("dist/deep/a.css", "2");
+    assert_eq!(told(&mut devloop), (json!("dist"), "dist/deep/a.css".to_owned()));
+    project.write("dist/new/b.html", "2");
+    assert_eq!(told(&mut devloop), (json!("dist"), "dist/new/b.html".to_owned()));
+    std::fs::write(outside.join("index.html"), "2").expect("the file");
+    let (folder, file) = told(&mut devloop);
+    assert!(folder == json!(shown) && file.ends_with("/site [1]/index.html"), "{folder} {file}");
+    assert_eq!(devloop.count("step_started"), runs);
+    project.write("page.scss", "2");
+    assert_eq!(told(&mut devloop), (json!("made"), "made/page.css".to_owned()));
+    // The same content is no news.
+    let count = devloop.count("files");
+    project.write("dist/deep/a.css", "2");
+    devloop.event("unchanged");
+    assert_eq!(devloop.count("files"), count);
+    // A folder that a changed dev.toml names counts from then on.
+    project.write("later/c.html", "1");
+    project.write("dev.toml", format!("{step}{}", route("/", "later")));
+    devloop.event("plan_changed");
+    devloop.rest_now();
+    project.write("later/c.html", "2");
+    assert_eq!(told(&mut devloop), (json!("later"), "later/c.html".to_owned()));
+}
+
+#[test]
 fn a_page_hears_of_the_failure_of_a_save_and_of_its_end() {
-    if !crate::support::have("python3") {
+    if !crate::have::have("python3") {
         return;
     }
     let project = Project::new();

@@ -14,8 +14,9 @@ use devloop::{
 use nix::sys::signal::Signal;
 
 use crate::{
+    have::have,
     seat::Seat,
-    support::{Project, get, have, is_alive, until},
+    support::{Project, get, is_alive, until},
 };
 
 /// A project whose build fails as a compiler fails.
@@ -394,7 +395,7 @@ fn a_panic_on_any_thread_gives_the_terminal_back_before_it_says_what_happened() 
     let own = std::env::current_exe().expect("this binary has a path");
     let mut command = Command::new(own);
     command.args(["--exact", "the_pane_that_panics", "--nocapture"]).env(PANICS, "1");
-    let mut seat = Seat::of(&project, &command, 80, 24);
+    let mut seat = Seat::of(command, &project, 80, 24);
     seat.is_told("\u{1b}[?1049h", 0);
     let text = seat.sees("it broke");
     assert!(text.contains("thread 'elsewhere'"), "{text}");

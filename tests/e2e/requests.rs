@@ -14,7 +14,7 @@ fn asking(address: &str) -> String {
 
 #[test]
 fn a_step_that_calls_the_proxy_is_told_at_once_that_it_waits_for_itself() {
-    if !crate::support::have("curl") {
+    if !crate::have::have("curl") {
         return;
     }
     let project = Project::with_app("");
@@ -35,7 +35,7 @@ fn a_step_that_calls_the_proxy_is_told_at_once_that_it_waits_for_itself() {
 
 #[test]
 fn a_candidate_that_calls_itself_through_the_proxy_is_told_so() {
-    if !crate::support::have("curl") {
+    if !crate::have::have("curl") {
         return;
     }
     let project = Project::with_app("swap = \"exclusive\"");
@@ -142,6 +142,32 @@ fn once_the_fresh_limit_is_over_answers_are_marked_and_nobody_waits() {
     devloop.event("live");
     let answer = devloop.get("/");
     assert_eq!((answer.body.as_str(), answer.header("x-devloop-stale")), ("2\n", None));
+    devloop.stop();
+}
+
+/// By what earlier builds took, this one cannot be there in time: nobody waits for it in vain.
+#[test]
+fn nobody_waits_for_what_cannot_come_in_time() {
+    let project = Project::with_app("");
+    let toml = project.read("dev.toml");
+    project.write("dev.toml", format!("[proxy]\nfresh = \"1s\"\n\n{toml}"));
+    let script = project.read("build.sh");
+    project.write("build.sh", format!("sleep 1.2\nwhile [ -e wait ]; do sleep 0.01; done\n{script}"));
+    let mut devloop = project.up();
+    devloop.rest();
+    project.write("version", "2");
+    devloop.rest();
+    project.write("wait", "");
+    project.write("version", "3");
+    devloop.event("step_started");
+    let status: serde_json::Value = serde_json::from_str(&devloop.get("/.devloop/status").body).expect("JSON");
+    assert_eq!(status["services"][0]["gate"], "open", "{status}");
+    let answer = devloop.get("/");
+    let why = answer.header("x-devloop-stale").unwrap_or_default();
+    assert_eq!((answer.body.as_str(), why), ("2\n", "newer content is not live yet: running `build`"));
+    std::fs::remove_file(project.path("wait")).expect("it is there");
+    devloop.event("live");
+    assert_eq!(devloop.get("/").body, "3\n");
     devloop.stop();
 }
 

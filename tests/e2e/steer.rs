@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::support::{DEADLINE, Devloop, Project, have, is_alive, until};
+use super::{
+    have::have,
+    support::{DEADLINE, Devloop, Project, is_alive, until},
+};
 
 /// Starts devloop, and waits until it can be asked.
 fn up(project: &Project) -> Devloop {

@@ -362,14 +362,7 @@ pub fn until(what: &str, mut fact: impl FnMut() -> bool) {
     }
 }
 
-/// Whether `tool` can be used. Says so if not; fails if `DEVLOOP_TEST_REQUIRE` names it.
-pub fn have(tool: &str) -> bool {
-    let found = Command::new(tool).arg(if tool == "go" { "version" } else { "--version" }).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == tool), "{tool} is required and missing");
-    eprintln!("skipped: {tool} is not installed");
-    false
+/// A port that nobody has now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }

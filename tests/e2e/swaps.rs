@@ -60,7 +60,7 @@ fn a_crowd_notices_nothing_of_swaps_that_overlap() {
 
 #[test]
 fn a_crowd_notices_nothing_of_exclusive_swaps() {
-    crowd_through_swaps("swap = \"exclusive\"", "start=20");
+    crowd_through_swaps("swap = \"exclusive\"", "start=300");
 }
 
 #[test]
@@ -202,34 +202,39 @@ fn an_instance_that_is_killed_with_requests_is_replaced_and_nothing_is_sent_twic
     devloop.rest();
     let address = devloop.address();
     let pid: u32 = devloop.get("/pid").body.parse().expect("a pid");
-    let gets: Vec<_> = (0..10)
-        .map(|number| {
-            let address = address.clone();
-            thread::spawn(move || Client::new(&address).get(&format!("/hang?{number}")).expect("an answer"))
+    let ask = |post: Option<usize>| {
+        let address = address.clone();
+        thread::spawn(move || {
+            let mut client = Client::new(&address);
+            match post {
+                Some(number) => client.post("/slow", format!("id-{number}.").as_bytes()),
+                None => client.get("/slow"),
+            }
+            .expect("an answer")
         })
-        .collect();
-    let posts: Vec<_> = (0..10)
-        .map(|number| {
-            let address = address.clone();
-            let body = format!("id-{number}.");
-            thread::spawn(move || Client::new(&address).post("/slow", body.as_bytes()).expect("an answer"))
-        })
-        .collect();
+    };
+    let gets: Vec<_> = (0..10).map(|_| ask(None)).collect();
+    let posts: Vec<_> = (0..10).map(|number| ask(Some(number))).collect();
     until("all of them have arrived", || {
-        let log = project.read("requests.txt");
-        log.lines().filter(|line| line.contains("/hang") || line.contains("/slow")).count() == 20
+        project.read("requests.txt").lines().filter(|line| line.contains("/slow")).count() == 20
     });
-    // what comes next does not hang
+    // What comes next is not slow, and it is on its way when this one dies.
     project.write("app", "log=requests.txt");
+    devloop.event("saved");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).expect("it runs");
     for post in posts {
         let answer = post.join().expect("no panic");
         assert_eq!((answer.status, answer.header("x-devloop")), (502, Some("upstream-died")), "{answer:?}");
     }
+    for get in gets {
+        let answer = get.join().expect("no panic");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "1\n"), "{answer:?}");
+    }
     let posted = arrivals(&project);
     assert_eq!(posted.len(), 10);
     assert!(posted.values().all(|count| *count == 1), "{posted:?}");
-    drop(gets);
+    let read = project.read("requests.txt").lines().filter(|line| line.starts_with("GET /slow")).count();
+    assert_eq!(read, 20, "each GET has reached the one that died, and then the next one");
     devloop.stop();
 }
 
@@ -300,65 +305,6 @@ fn the_status_and_the_events_tell_of_swaps_and_failures() {
     tells("event: live");
     devloop.stop();
     while read_chunk(&mut stream).is_ok_and(|chunk| chunk.is_some()) {}
-}
-
-#[test]
-fn auto_learns_from_a_taken_address_that_swaps_are_exclusive_and_remembers_it() {
-    let other = free_port();
-    let project = Project::with_app("");
-    project.write("app", format!("also={other}"));
-    learns_exclusive(&project, "address");
-}
-
-#[test]
-fn a_port_that_a_stranger_has_is_no_reason_to_stop_the_old_one_first() {
-    let stranger = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = stranger.local_addr().expect("it has an address").port();
-    let project = Project::with_app("");
-    let mut devloop = project.up();
-    devloop.rest();
-    project.write("app", format!("port={port}"));
-    let failed = devloop.event("start_failed");
-    let hint = failed["report"]["hint"].as_str().unwrap_or_default();
-    assert!(hint.starts_with(&format!("port {port} is taken by ")), "{failed}");
-    devloop.rest();
-    assert_eq!(devloop.count("exclusive"), 0, "{:#?}", devloop.events());
-    assert_eq!(devloop.get("/").body, "1\n");
-}
-
-#[test]
-fn auto_learns_from_a_lock_that_swaps_are_exclusive_and_remembers_it() {
-    let project = Project::with_app("");
-    project.write("app", "lock=db.lck");
-    learns_exclusive(&project, "lock");
-}
-
-/// A port that nobody has now.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-}
-
-fn learns_exclusive(project: &Project, why: &str) {
-    let mut devloop = project.up();
-    assert_eq!(devloop.event("starting")["swap"], "overlap");
-    devloop.rest();
-    project.write("version", "2");
-    assert_eq!(devloop.get("/").body, "2\n", "the failed try is not seen");
-    let told = devloop.event("exclusive");
-    assert!(told["why"].as_str().is_some_and(|text| text.contains(why)), "{told}");
-    assert_eq!(devloop.event("starting")["swap"], "exclusive");
-    devloop.rest();
-    assert_eq!(devloop.count("start_failed"), 0);
-    project.write("version", "3");
-    assert_eq!(devloop.get("/").body, "3\n");
-    devloop.stop();
-    let mut again = project.up();
-    again.rest();
-    project.write("version", "4");
-    assert_eq!(again.get("/").body, "4\n");
-    let modes: Vec<_> = again.events().into_iter().filter(|event| event["event"] == "starting").collect();
-    assert!(modes.iter().all(|event| event["swap"] == "exclusive"), "{modes:?}");
-    again.stop();
 }
 
 #[test]

@@ -6,10 +6,11 @@
 //! `never` never listens, `also=PORT` wants that port, too, `notify=MS` says `READY=1` that much later on
 //! `NOTIFY_SOCKET`.
 //!
-//! Later: `only=/PATH` answers 404 for every other path but `/`, `warm=MS` answers 503 until then, `shuts` closes each
-//! connection after one answer without saying so beforehand. `/sse` and `/drip` send the version again and again, `/ws` echoes
-//! frames, `/print?TEXT` prints that, `_` for a line end, `/digest` tells the length and sum of the body, `/call?ADDRESS/PATH` passes on what is answered there,
-//! `/env?NAME` tells a variable, `/hang` never answers, `/pid` tells the process.
+//! Later: `only=/PATH` answers 404 for every other path but `/`, `cold=FILE` answers 503 as long as that file is there,
+//! `shuts` closes each connection after one answer without saying so beforehand. `/sse` and `/drip` send the version
+//! again and again, `/ws` echoes frames, `/print?TEXT` prints that, `_` for a line end, `/digest` tells the length and
+//! sum of the body, `/call?ADDRESS/PATH` passes on what is answered there, `/env?NAME` tells a variable, `/hang` never
+//! answers, `/pid` tells the process.
 
 use std::{
     fs::File,
@@ -19,7 +20,7 @@ use std::{
     process::Command,
     sync::OnceLock,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::app::{millis, word};
@@ -27,7 +28,6 @@ use crate::support;
 
 /// Things that live as long as the program.
 static HELD: OnceLock<(Option<File>, Option<TcpListener>)> = OnceLock::new();
-static BEGAN: OnceLock<Instant> = OnceLock::new();
 
 fn version() -> String {
     std::env::var("VERSION").unwrap_or_default()
@@ -35,7 +35,6 @@ fn version() -> String {
 
 /// Before the program listens.
 pub fn begin() {
-    BEGAN.get_or_init(Instant::now);
     if let Some(file) = word("forks") {
         for session in ["", "setsid "] {
             let script =
@@ -135,11 +134,8 @@ pub enum Done {
 /// Answers special requests.
 pub fn answer(target: &str, body: &[u8], stream: &TcpStream) -> Done {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let began = *BEGAN.get_or_init(Instant::now);
-    if let Some(warm) = word("warm")
-        && began.elapsed() < millis(&warm)
-    {
-        return Done::Answer("503 Warming", "warming up\n".to_owned());
+    if word("cold").is_some_and(|file| std::path::Path::new(&file).exists()) {
+        return Done::Answer("503 Cold", "cold\n".to_owned());
     }
     match path {
         "/sse" => over(pieces("text/event-stream", stream)),

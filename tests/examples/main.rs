@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "shared with the tests of pages, which use all of it")]
 #[path = "../browser/chrome.rs"]
 mod chrome;
+#[path = "../support/have.rs"]
+mod have;
 mod support;
 
 use chrome::Chrome;

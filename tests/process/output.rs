@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::world::{World, have, is_alive, setup};
+use crate::{
+    have::have,
+    world::{World, is_alive, setup},
+};
 use devloop::{
     core::event::StopHow,
     model::{Exit, Stream},

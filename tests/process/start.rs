@@ -1,7 +1,10 @@
 //! Starting programs: what they find, how their end is told, and why one could not be started.
 use std::{os::unix::fs::PermissionsExt, time::Instant};
 
-use crate::world::{World, have, is_alive};
+use crate::{
+    have::have,
+    world::{World, is_alive},
+};
 use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},

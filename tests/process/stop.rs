@@ -1,7 +1,10 @@
 //! Ending programs: everything they started goes with them, and nothing else.
 use std::time::Duration;
 
-use crate::world::{DEADLINE, World, have, is_alive, members, until};
+use crate::{
+    have::have,
+    world::{DEADLINE, World, is_alive, members, until},
+};
 use devloop::{
     core::event::StopHow,
     model::{Exit, RunId},

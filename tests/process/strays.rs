@@ -4,7 +4,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::world::{World, gone, have, is_alive, members, setup, until};
+use crate::{
+    have::have,
+    world::{World, gone, is_alive, members, setup, until},
+};
 use devloop::{
     core::event::StopHow,
     process::{Asked, Programs, Session, Signals, Taken, stop_self, who_has},

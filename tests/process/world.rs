@@ -239,15 +239,3 @@ pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     };
     assert!(tokio::time::timeout(DEADLINE, wait).await.is_ok(), "never: {what}");
 }
-
-/// Whether `program` is here. If not, says so, and fails where `DEVLOOP_TEST_REQUIRE` names it.
-pub(crate) fn have(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    if !there {
-        let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-        assert!(!required.split([',', ' ']).any(|name| name == program), "`{program}` is required and missing");
-        eprintln!("skipped: `{program}` is not installed");
-    }
-    there
-}

@@ -7,6 +7,8 @@ mod proxy_support;
 mod behind;
 mod calls;
 mod front;
+#[path = "../support/have.rs"]
+mod have;
 mod raw;
 mod real;
 mod support;

@@ -177,6 +177,10 @@ async fn odd_targets_and_missing_hosts_are_refused() {
         &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/ HTTP/1.1"), (b":authority", b"localhost")],
         &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"user@localhost")],
         &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"localhost/x")],
+        &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a b")],
+        &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"[::1")],
+        &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"")],
+        &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"local\xffhost")],
         &[
             (b":method", b"GET /x HTTP/1.1\r\nx:"),
             (b":scheme", b"http"),

@@ -10,6 +10,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -18,10 +19,11 @@ use std::{
 };
 
 use devloop::{
+    control::Chronicle,
     core::gate::{Awaiting, Gate, Gates},
     model::{Report, Revision, RunId, Time, Traffic},
-    plan::{Listen, Protocol},
-    proxy::{Caller, Feeds, Heard, Limits, Lines, Proxy, Rules, ServiceRoute, Settings, Speaks, Told, WaitsFor},
+    plan::{Files, Globs, Listen, Protocol, Target},
+    proxy::{Caller, Feeds, Heard, Limits, Proxy, Rules, ServiceRoute, Settings, Speaks, Told, WaitsFor},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -54,7 +56,7 @@ pub struct Stage {
     pub addr: SocketAddr,
     pub status: watch::Sender<Arc<serde_json::Value>>,
     /// What programs have written.
-    pub lines: Lines,
+    pub chronicle: Chronicle,
     /// What pages have written to their consoles.
     pub heard: Arc<Mutex<Vec<Heard>>>,
     /// What the proxy had to say so far.
@@ -80,6 +82,12 @@ pub fn rules(services: &[&str]) -> Rules {
     Rules { hold: Duration::from_secs(30), services, ..Rules::default() }
 }
 
+/// What a route to this folder leads to; it is written as `public`.
+pub fn files_in(folder: &Path, fallback: Option<&str>) -> Target {
+    let (shown, fallback) = ("public".into(), fallback.map(str::to_owned));
+    Target::Files(Files { folder: folder.to_owned(), shown, inside: Globs::below("public"), fallback })
+}
+
 impl Stage {
     pub async fn new() -> Stage {
         Stage::with(|_| {}).await
@@ -94,7 +102,8 @@ impl Stage {
         change(&mut settings);
         let gates = watch::Sender::new(Gates::default());
         let status = watch::Sender::new(Arc::new(serde_json::json!({ "ok": true })));
-        let (lines, heard) = (Lines::default(), Arc::<Mutex<Vec<Heard>>>::default());
+        let (chronicle, heard) = (Chronicle::default(), Arc::<Mutex<Vec<Heard>>>::default());
+        let written = chronicle.clone();
         let hearing = Arc::clone(&heard);
         let hear = Arc::new(move |line| hearing.lock().unwrap().push(line));
         let told: Arc<Mutex<Vec<Told>>> = Arc::default();
@@ -104,7 +113,7 @@ impl Stage {
             gates: gates.subscribe(),
             status: status.subscribe(),
             look: None,
-            lines: lines.clone(),
+            written: Arc::new(move |number, most| written.since_the_save(number, most)),
             hear,
             tell,
             waits_for,
@@ -116,7 +125,7 @@ impl Stage {
             addr: proxy.addresses()[0],
             proxy,
             status,
-            lines,
+            chronicle,
             heard,
             told,
             protocol: Protocol::Http,

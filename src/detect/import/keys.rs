@@ -1,4 +1,5 @@
-//! What becomes of every key of the tools that are translated. docs/init.md shows the same tables, which a test compares.
+//! What becomes of every key of the tools that are translated. docs/init.md shows the same tables, which a test
+//! compares.
 
 /// What becomes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

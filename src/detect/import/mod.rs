@@ -1,5 +1,5 @@
-//! What another tool's file or command line says, as a dev.toml: every key is translated, or named with the reason why it
-//! has no counterpart.
+//! What another tool's file or command line says, as a dev.toml: every key is translated, or named with the reason why
+//! it has no counterpart.
 //!
 //! `keys` says what becomes of each key; then one file per tool.
 

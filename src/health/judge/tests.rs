@@ -1,7 +1,7 @@
 //! Observations in, verdicts out, on a clock of numbers.
 
 use super::*;
-use crate::plan::Protocol;
+use crate::{health::Scheme, plan::Protocol};
 
 const PORT: u16 = 20123;
 
@@ -22,7 +22,7 @@ fn new(port: Option<u16>, socket: Socket, change: impl FnOnce(&mut Health)) -> J
     Judge::new(
         Rules { name: "api".into(), port: Port::Auto, protocol: Protocol::Http, health },
         port,
-        "localhost:3000",
+        Front { host: "localhost:3000".to_owned(), scheme: Scheme::Http },
         socket,
     )
 }
@@ -310,6 +310,13 @@ fn what_is_seen_follows_what_happens() {
     assert_eq!(judge.seen(), "port 20123 accepts connections, `GET /health` is not answered yet");
     let _ = judge.observe(at(0), status(503));
     assert_eq!(judge.seen(), "`GET /health` answers 503");
+    // The next request is on its way, and nothing new is known.
+    let again = judge.observe(at(1), Observation::Open(vec![local()]));
+    assert!(matches!(again, Then::Do(Work::Ask { .. })), "{again:?}");
+    assert_eq!(judge.seen(), "`GET /health` answers 503");
     let _ = judge.observe(at(0), status(403));
-    assert_eq!(judge.seen(), "`GET /health` answers 403: does it refuse the host `localhost:3000`?");
+    assert_eq!(
+        judge.seen(),
+        "`GET /health` answers 403: does it refuse the host `localhost:3000`? `host_header` sends another one"
+    );
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::{
-    health::http::{Answer, Speech},
+    health::{
+        Front, Scheme,
+        http::{Answer, Speech},
+    },
     model::Report,
     plan::Port,
 };
@@ -20,11 +23,12 @@ pub(super) fn not_answered(port: u16, path: &str) -> String {
     format!("port {port} accepts connections, `GET {path}` is not answered yet")
 }
 
-pub(super) fn answers(path: &str, answer: &Answer, host: &str) -> String {
+pub(super) fn answers(path: &str, answer: &Answer, front: &Front) -> String {
     let status = answer.status;
-    match refuses_host(answer, host) {
-        Some(why) => format!("`GET {path}` answers {status}: {why}"),
-        None => format!("`GET {path}` answers {status}"),
+    match (refuses_host(answer, &front.host), &answer.location) {
+        (Some(why), _) => format!("`GET {path}` answers {status}: {why}"),
+        (None, Some(there)) => format!("`GET {path}` answers {status}, and redirects to `{there}`"),
+        (None, None) => format!("`GET {path}` answers {status}"),
     }
 }
 
@@ -32,17 +36,19 @@ fn refuses_host(answer: &Answer, host: &str) -> Option<String> {
     if answer.wants_tls {
         return Some("it expects TLS: write `tls = true`".to_owned());
     }
-    matches!(answer.status, 400 | 403 | 421).then(|| format!("does it refuse the host `{host}`?"))
+    matches!(answer.status, 400 | 403 | 421)
+        .then(|| format!("does it refuse the host `{host}`? `host_header` sends another one"))
 }
 
 /// What a person should know about an answer that was good enough.
-pub(super) fn about_answer(path: &str, answer: &Answer, host: &str) -> Option<String> {
+pub(super) fn about_answer(path: &str, answer: &Answer, front: &Front) -> Option<String> {
     match (answer.status, &answer.location) {
-        (300..=399, Some(location)) if location.starts_with("https:") => {
-            Some(format!("`GET {path}` redirects to `{location}`, which does not lead through devloop"))
-        }
-        (400 | 403 | 421, _) => Some(answers(path, answer, host)),
-        (500.., _) => Some(answers(path, answer, host)),
+        (300..=399, Some(location)) if location.starts_with("https:") && front.scheme == Scheme::Http => Some(format!(
+            "`GET {path}` redirects to `{location}`, which does not lead through devloop: let it do so in production only, or \
+             write `tls = true` in `[proxy]`"
+        )),
+        (400 | 403 | 421, _) => Some(answers(path, answer, front)),
+        (500.., _) => Some(answers(path, answer, front)),
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
-//! Where fuzzers come in: pages, their codings and their policies, as any bytes. Each function panics if a rule is broken.
+//! Where fuzzers come in: pages, their codings and their policies, as any bytes. Each function panics if a rule is
+//! broken.
 
 use bytes::Bytes;
 
@@ -68,8 +69,8 @@ fn unpacked(coding: Coding, pieces: &[&[u8]]) -> std::io::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// The values of `Content-Security-Policy`, one a line: each directive keeps what it had, in its place, and gets nothing
-/// but what devloop's tag needs; once that is there, nothing more is added.
+/// The values of `Content-Security-Policy`, one a line: each directive keeps what it had, in its place, and gets
+/// nothing but what devloop's tag needs; once that is there, nothing more is added.
 pub fn policy(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let values: Vec<&str> = text.lines().filter(|line| !line.contains(|letter: char| letter.is_control())).collect();

@@ -9,12 +9,12 @@
 
   const page = {
     token: tag.dataset.token,
+    // Who wrote it: a program, or the files of a folder.
     service: tag.dataset.service,
+    folder: tag.dataset.folder,
     // What the program was made from that wrote this page, and its run. Runs are numbered upwards and never again.
     revision: Number(tag.dataset.revision),
     run: Number(tag.dataset.run),
-    // Changes of assets up to this one were there when the page was written.
-    assets: Number(tag.dataset.assets || 0),
     // The revisions of all services, where the page reloads for each of them.
     all: tag.dataset.all ? JSON.parse(tag.dataset.all) : null,
     // On devloop's own pages only: the state of the gate that they tell of.
@@ -22,16 +22,20 @@
     waits: tag.dataset.waits !== undefined,
   };
   const told = new Map();
+  // Changes of files up to these were there when the page was written, or have been shown since; by who serves them.
+  const seen = new Map();
+  const seenFirst = Number(tag.dataset.assets || 0);
   let reloading = false;
   // Another swap came meanwhile.
   let missed = false;
 
   Object.defineProperty(window, '__devloop', {
-    value: Object.freeze({ service: page.service, revision: page.revision }),
+    value: Object.freeze({ service: page.service, folder: page.folder, revision: page.revision }),
   });
   // A frame goes with the page around it, if the same program wrote both.
   try {
-    if (window !== top && top.__devloop && top.__devloop.service === page.service) return;
+    const around = window !== top && top.__devloop;
+    if (around && around.service === page.service && around.folder === page.folder) return;
   } catch {
     // The page around it is another site's.
   }
@@ -39,7 +43,8 @@
   // ---- What is to be done -------------------------------------------------------------------------------------------
 
   function take(state) {
-    told.set(state.service, state);
+    told.set(providerOf(state), state);
+    if (state.folder !== undefined) return takeFiles(providerOf(state), state.assets, state.folder === page.folder);
     if (page.all && reloadsForAll(state)) return reload(`${state.service} ${state.run}`);
     if (state.service !== page.service) return show();
     if (page.key !== undefined) return takeOnOwnPage(state);
@@ -51,8 +56,12 @@
         return reload(`${state.service} ${state.run}`);
       }
     }
-    takeAssets(state.assets);
+    takeFiles(providerOf(state), state.assets, true);
     show();
+  }
+
+  function providerOf(state) {
+    return state.folder === undefined ? `service ${state.service}` : `folder ${state.folder}`;
   }
 
   function reloadsForAll(state) {
@@ -118,7 +127,7 @@
     // Whoever has not saved a form may have said no: the next swap asks again.
     setTimeout(() => {
       reloading = false;
-      const own = told.get(page.service);
+      const own = told.get(providerOf(page));
       if (missed && own) take(own);
     }, 3_000);
   }
@@ -155,7 +164,7 @@
   // ---- News: one connection for all pages of this origin ------------------------------------------------------------
 
   const events = `/.devloop/events?token=${encodeURIComponent(page.token)}`;
-  const kinds = ['live', 'stale', 'saved', 'holding', 'failed'];
+  const kinds = ['live', 'stale', 'saved', 'holding', 'failed', 'files'];
   let channel = null;
   let source = null;
   let retry = 0;
@@ -198,7 +207,10 @@
 
   function listen() {
     source = new EventSource(events);
-    source.addEventListener('hello', (event) => JSON.parse(event.data).services.forEach(spread));
+    source.addEventListener('hello', (event) => {
+      const { services, folders } = JSON.parse(event.data);
+      [...services, ...folders].forEach(spread);
+    });
     kinds.forEach((kind) => source.addEventListener(kind, (event) => spread(JSON.parse(event.data))));
     source.onopen = () => {
       pause = 500;
@@ -242,20 +254,27 @@
     connect();
   });
 
-  // ---- Assets: stylesheets and images in place, everything else by a reload -----------------------------------------
+  // ---- Files that are served as they are: stylesheets and images in place, everything else by a reload --------------
 
-  function takeAssets({ forgotten, changes }) {
-    const missed = changes.filter((change) => change.number > page.assets);
+  // `whole`: any file may be part of the page, as who serves it has written the page, too.
+  function takeFiles(provider, { forgotten, changes }, whole) {
+    const before = seen.get(provider) ?? seenFirst;
+    const missed = changes.filter((change) => change.number > before);
     const newest = missed.reduce((number, change) => Math.max(number, change.number), forgotten);
-    if (newest <= page.assets) return;
-    // More may have happened than is still known.
-    const knowsAll = forgotten <= page.assets;
-    page.assets = newest;
-    // A page with a client of its own gets these from there.
-    if (hasOwnClient()) return;
+    if (newest <= before) return;
+    seen.set(provider, newest);
+    // A page with a client of its own gets these from there; devloop's own pages show none.
+    if (page.key !== undefined || hasOwnClient()) return;
     const files = new Map(missed.map((change) => [change.file, change.number]));
-    const exchanged = [...files].map(([file, number]) => exchange(file, number));
-    if (!knowsAll || exchanged.includes(false)) reload(`assets ${newest}`);
+    const unshown = [...files].filter(([file, number]) => !exchange(file, number));
+    // More may have happened than is still known.
+    const knowsAll = forgotten <= before;
+    if (!knowsAll || unshown.some(([file]) => whole || isLoaded(file))) reload(`${provider} ${newest}`);
+  }
+
+  // Whether the page has loaded a file of this name.
+  function isLoaded(file) {
+    return performance.getEntriesByType('resource').some((entry) => isOf(entry.name, file));
   }
 
   function exchange(file, number) {
@@ -369,7 +388,7 @@
   let opened = '';
 
   function show() {
-    const own = told.get(page.service);
+    const own = told.get(providerOf(page)) || (page.folder === undefined ? null : { state: 'live' });
     // devloop's own pages are about one thing.
     if (!own || page.key !== undefined) return;
     const failed = (state) => state.service !== page.service && state.report;

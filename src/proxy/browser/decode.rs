@@ -1,5 +1,5 @@
-//! Out of the coding that a page came in. Bytes are pushed in and come out as far as they can be known: nothing that the
-//! program has flushed stays here.
+//! Out of the coding that a page came in. Bytes are pushed in and come out as far as they can be known: nothing that
+//! the program has flushed stays here.
 
 use std::{
     fmt,

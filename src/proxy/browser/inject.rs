@@ -51,6 +51,9 @@ const OF_OTHER_BYTES: [HeaderName; 8] = [
     HeaderName::from_static("repr-digest"),
     HeaderName::from_static("digest"),
 ];
+/// Fields with content security policies.
+pub(in super::super) const POLICIES: [HeaderName; 2] =
+    [header::CONTENT_SECURITY_POLICY, header::CONTENT_SECURITY_POLICY_REPORT_ONLY];
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// What a request asks for, as far as devloop's tag is concerned.
@@ -65,14 +68,10 @@ pub(in super::super) enum Asks {
 /// Whose page it is, and how it reached us.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Served<'a> {
-    /// The service that answers.
-    pub(in super::super) service: &'a str,
+    /// Who answers.
+    pub(in super::super) by: By<'a>,
     /// Whether it sends what it writes to the console.
     pub(in super::super) console: bool,
-    /// What its instance was made from.
-    pub(in super::super) revision: Revision,
-    /// Its instance.
-    pub(in super::super) run: RunId,
     /// The newest change of assets before it was asked.
     pub(in super::super) assets: u64,
     /// The live revisions of all services, where it reloads for each of them; JSON.
@@ -83,6 +82,15 @@ pub(in super::super) struct Served<'a> {
     pub(in super::super) origin: Option<String>,
     /// A name that cannot be guessed, for one page.
     pub(in super::super) nonce: String,
+}
+
+/// Who answers with a page.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) enum By<'a> {
+    /// An instance of a service.
+    Service { name: &'a str, revision: Revision, run: RunId },
+    /// The folder of a route.
+    Folder(&'a str),
 }
 
 impl Asks {
@@ -112,8 +120,8 @@ impl Asks {
     }
 }
 
-/// Whether a person looks at an empty window until this is answered: another page may stand in for it meanwhile. Not where
-/// it goes through a service worker, which may keep it, and not where the browser only looks ahead.
+/// Whether a person looks at an empty window until this is answered: another page may stand in for it meanwhile. Not
+/// where it goes through a service worker, which may keep it, and not where the browser only looks ahead.
 pub(in super::super) fn is_watched(method: &Method, headers: &HeaderMap) -> bool {
     let says =
         |name: HeaderName, known: &[&str]| headers.get(name).is_some_and(|value| known.iter().any(|one| value == one));
@@ -194,7 +202,7 @@ fn may_be_changed(headers: &HeaderMap) -> bool {
 
 /// Lets the tag pass every policy; gives the nonce it has to bear. None if that is not possible.
 fn widen_policies(headers: &mut HeaderMap, served: &Served<'_>) -> Option<Option<String>> {
-    let names = [header::CONTENT_SECURITY_POLICY, header::CONTENT_SECURITY_POLICY_REPORT_ONLY];
+    let names = POLICIES;
     if names.iter().all(|name| !headers.contains_key(name)) {
         return Some(None);
     }
@@ -218,14 +226,19 @@ fn widen_policies(headers: &mut HeaderMap, served: &Served<'_>) -> Option<Option
 }
 
 fn tag(served: &Served<'_>, nonce: Option<&str>) -> String {
-    let (service, token) = (escape(served.service), escape(served.token));
-    let mut tag = format!(
-        "<script async src=\"{CLIENT}\" data-service=\"{service}\" data-revision=\"{}\" data-run=\"{}\" data-token=\"{token}\"",
-        served.revision, served.run
-    );
+    let mut tag = format!("<script async src=\"{CLIENT}\"");
     let mut push = |name: &str, value: &str| {
         write!(tag, " {name}=\"{}\"", escape(value)).expect("writing to a string cannot fail");
     };
+    match served.by {
+        By::Service { name, revision, run } => {
+            push("data-service", name);
+            push("data-revision", &revision.to_string());
+            push("data-run", &run.to_string());
+        }
+        By::Folder(folder) => push("data-folder", folder),
+    }
+    push("data-token", served.token);
     if served.assets > 0 {
         push("data-assets", &served.assets.to_string());
     }
@@ -269,9 +282,7 @@ mod tests {
 
     fn served() -> Served<'static> {
         Served {
-            service: "api",
-            revision: Revision(42),
-            run: RunId(7),
+            by: By::Service { name: "api", revision: Revision(42), run: RunId(7) },
             assets: 0,
             all: None,
             console: false,
@@ -431,7 +442,8 @@ mod tests {
 
     #[test]
     fn the_tag_says_whose_page_it_is_and_cannot_be_broken_out_of() {
-        let hostile = Served { service: "\"><b>", token: "'\"", ..served() };
+        let by = By::Service { name: "\"><b>", revision: Revision(42), run: RunId(7) };
+        let hostile = Served { by, token: "'\"", ..served() };
         assert_eq!(
             tag(&hostile, Some("n\"")),
             "<script async src=\"/.devloop/client.js\" data-service=\"&quot;&gt;&lt;b&gt;\" data-revision=\"42\" \

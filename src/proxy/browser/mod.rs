@@ -1,8 +1,8 @@
 //! What devloop adds to pages: a tag for a small script, and what that script is told. It decides nothing about swaps.
 //!
-//! `inject` says which answers get the tag, `csp` lets it pass the page's own rules, `decode` and `insert` put it in while
-//! the page streams by, `page` is that as a body. `client.js` is the script; `assets`
-//! and `places` belong to what it is told.
+//! `inject` says which answers get the tag, `csp` lets it pass the page's own rules, `decode` and `insert` put it in
+//! while the page streams by, `page` is that as a body. `client.js` is the script; `assets` and `places` belong to what
+//! it is told.
 
 mod assets;
 pub(super) mod attack;
@@ -11,15 +11,13 @@ mod csp;
 mod decode;
 mod inject;
 mod insert;
-mod lines;
 mod page;
 mod places;
 
-pub use self::lines::Lines;
 pub(super) use self::{
     assets::Assets,
     console::{Allowance, take as take_console},
-    inject::{Asks, CLIENT, Opening, Served, fresh_nonce, inject, is_watched, origin},
+    inject::{Asks, By, CLIENT, Opening, POLICIES, Served, fresh_nonce, inject, is_watched, origin},
     page::Page,
     places::link,
 };

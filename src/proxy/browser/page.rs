@@ -10,7 +10,10 @@ use bytes::Bytes;
 use hyper::body::{Frame, Incoming};
 
 use super::{
-    super::download::{BrokenOff, Lease, Polled, finish, next_frame},
+    super::{
+        download::{BrokenOff, Lease, Polled, finish, next_frame},
+        files::FileStream,
+    },
     decode::Decode,
     inject::Opening,
     insert::Insert,
@@ -18,8 +21,7 @@ use super::{
 
 /// A page on its way.
 pub(in super::super) struct Page {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    raw: Raw,
     decode: Decode,
     insert: Insert,
     /// Read and not decoded.
@@ -28,6 +30,14 @@ pub(in super::super) struct Page {
     out: VecDeque<Frame<Bytes>>,
     trailers: Option<Frame<Bytes>>,
     stage: Stage,
+}
+
+/// What the page is made from.
+enum Raw {
+    /// A program's answer.
+    Program(Incoming, Option<Lease>),
+    /// A file.
+    File(Box<FileStream>),
 }
 
 /// Reading => Ended.
@@ -41,9 +51,18 @@ enum Stage {
 impl Page {
     /// Of a program's answer.
     pub(in super::super) fn new(incoming: Incoming, lease: Lease, opening: Opening) -> Page {
+        Page::of(Raw::Program(incoming, Some(lease)), opening)
+    }
+
+    /// Of a file.
+    pub(in super::super) fn of_file(file: Box<FileStream>, opening: Opening) -> Page {
+        Page::of(Raw::File(file), opening)
+    }
+
+    fn of(raw: Raw, opening: Opening) -> Page {
         let Opening { decode, insert } = opening;
         let (packed, out) = (Bytes::new(), VecDeque::new());
-        Page { incoming, lease: Some(lease), decode, insert, packed, out, trailers: None, stage: Stage::Reading }
+        Page { raw, decode, insert, packed, out, trailers: None, stage: Stage::Reading }
     }
 
     /// The next frame.
@@ -62,18 +81,18 @@ impl Page {
                 }
                 continue;
             }
-            match ready!(next_frame(&mut self.incoming, &mut self.lease, cx)) {
+            match ready!(self.raw.poll(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.packed = data,
                     // Who has got them reads no further: they wait until the program's answer is over.
                     Err(trailers) => self.trailers = Some(trailers),
                 },
-                Some(Err(error)) => return self.broken(BrokenOff::Program(error)),
+                Some(Err(why)) => return self.broken(why),
                 None => {
                     if let Err(error) = self.flush() {
                         return self.broken(BrokenOff::Coding(error));
                     }
-                    finish(&mut self.lease, cx);
+                    self.raw.finish(cx);
                 }
             }
         }
@@ -102,9 +121,36 @@ impl Page {
     }
 
     fn broken(&mut self, why: BrokenOff) -> Polled {
-        self.lease = None;
+        self.raw.let_go();
         self.stage = Stage::Ended;
         Poll::Ready(Some(Err(why)))
+    }
+}
+
+impl Raw {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
+        match self {
+            Raw::Program(incoming, lease) => {
+                next_frame(incoming, lease, cx).map(|frame| frame.map(|frame| frame.map_err(BrokenOff::Program)))
+            }
+            Raw::File(file) => {
+                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
+            }
+        }
+    }
+
+    /// All of it has been read.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        if let Raw::Program(_, lease) = self {
+            finish(lease, cx);
+        }
+    }
+
+    /// It breaks off.
+    fn let_go(&mut self) {
+        if let Raw::Program(_, lease) = self {
+            *lease = None;
+        }
     }
 }
 

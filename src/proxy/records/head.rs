@@ -1,5 +1,5 @@
-//! The head of a message as it is kept: in one piece of memory of its own. The fields of a message on its way are slices of
-//! the buffer it was read into, and whoever keeps one keeps all of its buffer, with the body that came in it.
+//! The head of a message as it is kept: in one piece of memory of its own. The fields of a message on its way are
+//! slices of the buffer it was read into, and whoever keeps one keeps all of its buffer, with the body that came in it.
 
 use hyper::{
     HeaderMap,

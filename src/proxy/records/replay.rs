@@ -184,6 +184,7 @@ async fn send(shared: Arc<Shared>, record: Arc<Record>) -> Outcome {
         held: None,
         trail,
         asks: Asks::Other,
+        policies: None,
         patience: None,
         assets: 0,
     };

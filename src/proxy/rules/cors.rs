@@ -1,5 +1,6 @@
-//! Which pages of other origins may read an answer (`cors`; the Fetch standard's CORS protocol). Where it is configured,
-//! devloop answers instead of the program. Where it is not, only a field that a program has set twice is looked after.
+//! Which pages of other origins may read an answer (`cors`; the Fetch standard's CORS protocol). Where it is
+//! configured, devloop answers instead of the program. Where it is not, only a field that a program has set twice is
+//! looked after.
 
 use hyper::{
     HeaderMap, Method,
@@ -112,8 +113,8 @@ fn covers(known: &str, origin: &str) -> bool {
     between.is_some_and(|between| !between.is_empty() && between.bytes().all(in_host))
 }
 
-/// Leaves one `Access-Control-Allow-Origin` of several: browsers refuse more than one. If they are not the same, the first
-/// and the second are returned: somebody should know.
+/// Leaves one `Access-Control-Allow-Origin` of several: browsers refuse more than one. If they are not the same, the
+/// first and the second are returned: somebody should know.
 pub(in super::super) fn collapse(headers: &mut HeaderMap) -> Option<[String; 2]> {
     let name = header::ACCESS_CONTROL_ALLOW_ORIGIN;
     let values = headers.get_all(&name).iter();

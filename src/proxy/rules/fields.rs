@@ -11,7 +11,7 @@ use crate::plan::Field;
 
 /// What becomes of which field.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fields(Vec<(HeaderName, Option<HeaderValue>)>);
+pub(in super::super) struct Fields(Vec<(HeaderName, Option<HeaderValue>)>);
 
 impl Fields {
     /// As checked; what is no field all the same is left out.
@@ -26,8 +26,19 @@ impl Fields {
         Fields(written.iter().filter_map(field).collect())
     }
 
+    /// Those of these names, and the others.
+    pub(super) fn split(self, names: &[HeaderName]) -> (Fields, Fields) {
+        let (of, others) = self.0.into_iter().partition(|(name, _)| names.contains(name));
+        (Fields(of), Fields(others))
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Changes a head.
-    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+    pub(in super::super) fn apply(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
             match value {
                 Some(value) => drop(headers.insert(name, value.clone())),

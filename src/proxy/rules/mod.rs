@@ -1,5 +1,5 @@
-//! What is decided about a request and its answer on their way, by what dev.toml says: one noun a file, and pure. What is
-//! decided is done elsewhere (`passage`, `outgoing`).
+//! What is decided about a request and its answer on their way, by what dev.toml says: one noun a file, and pure. What
+//! is decided is done elsewhere (`passage`, `outgoing`).
 //!
 //! The order is fixed, and docs/proxy.md tells it: what is refused comes first, then what is slow or fails on purpose;
 //! the head of an answer is changed by `cors`, `security`, `fields`, and at last it is compressed.
@@ -24,8 +24,9 @@ use hyper::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::{auth::Guests, chance::Dice, coding::Coding, cors::Program, fields::Fields, limit::Limiter};
-use super::{headers::Local, refusal::Refusal};
+pub(super) use self::fields::Fields;
+use self::{auth::Guests, chance::Dice, coding::Coding, cors::Program, limit::Limiter};
+use super::{browser::POLICIES, headers::Local, refusal::Refusal};
 use crate::{
     model::Time,
     plan::{HostHeader, Middleware, Route},
@@ -41,6 +42,8 @@ pub(super) struct Ruleset {
     to: String,
     request: Fields,
     response: Fields,
+    /// The content security policies among the fields of answers.
+    policies: Option<Arc<Fields>>,
     guests: Option<Guests>,
     limiter: Option<Limiter>,
     dice: Dice,
@@ -57,6 +60,10 @@ pub(super) struct Asked {
     /// For the log.
     pub(super) entry: Option<access::Asked>,
 }
+
+/// Marks an answer whose policies are those of dev.toml already, and let devloop's tag pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Widened;
 
 /// Whether a browser asks, or asks whether it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +92,12 @@ impl Ruleset {
         if *written == Middleware::default() {
             return None;
         }
+        let (policies, response) = Fields::new(&written.response_headers).split(&POLICIES);
         Some(Ruleset {
             to: route.target.to_string(),
             request: Fields::new(&written.request_headers),
-            response: Fields::new(&written.response_headers),
+            response,
+            policies: (!policies.is_empty()).then(|| Arc::new(policies)),
             guests: Guests::new(&written.basic_auth),
             limiter: written.rate_limit.map(Limiter::new),
             dice: Dice::new(xxh3_64(route.to_string().as_bytes())),
@@ -143,6 +152,11 @@ impl Ruleset {
         }
     }
 
+    /// The content security policies that dev.toml sets: a page with devloop's tag has to have them before the tag.
+    pub(super) fn policies(&self) -> Option<Arc<Fields>> {
+        self.policies.clone()
+    }
+
     /// Whether devloop says whose pages may read the answers.
     pub(super) fn shares(&self) -> bool {
         self.written.cors.is_some()
@@ -179,6 +193,7 @@ impl Ruleset {
         response: &mut Response<B>,
     ) -> (Option<Coding>, Option<String>) {
         let (status, length) = (response.status(), response.body().size_hint());
+        let widened = response.extensions_mut().remove::<Widened>().is_some();
         let headers = response.headers_mut();
         let program = match (&self.written.cors, asked.turn) {
             (Some(cors), Turn::Request) => cors::answer(cors, asked.origin.as_ref(), headers),
@@ -189,6 +204,9 @@ impl Ruleset {
             security::add(headers, asked.local);
         }
         self.response.apply(headers);
+        if let Some(policies) = self.policies.as_ref().filter(|_| !widened) {
+            policies.apply(headers);
+        }
         let overruled = (program == Program::Overruled).then(|| {
             format!(
                 "{} sets `Access-Control-*` fields itself; `cors` of dev.toml answers instead, so they are dropped",

@@ -1,7 +1,7 @@
 //! Where a `redirect` leads.
 
-/// The value of `Location`. `rest`: what follows the route's path, as the client wrote it. The client chooses a path below
-/// the one in `to`, never a host: what it wrote loses its first slashes.
+/// The value of `Location`. `rest`: what follows the route's path, as the client wrote it. The client chooses a path
+/// below the one in `to`, never a host: what it wrote loses its first slashes.
 pub(in super::super) fn location(to: &str, rest: &str, query: Option<&str>) -> String {
     let below = rest.trim_start_matches(['/', '\\']);
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Bytes from a terminal into keys, the mouse, and what was pasted. It has no clock: who reads says when a sequence that
-//! is not whole will never be.
+//! Bytes from a terminal into keys, the mouse, and what was pasted. It has no clock: who reads says when a sequence
+//! that is not whole will never be.
 //!
 //! The library's own reader is not used: it never comes back from a terminal that has hung up, loses keys that come
 //! together with a new size, and waits for ever on half a sequence.

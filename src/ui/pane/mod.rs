@@ -3,8 +3,9 @@
 //!
 //! Reading order: `view` (everything that is seen), `picture` (the view as cells: a pure function) with its `parts`,
 //! `doing` and `overlay`; `log`, `logview` and `row` (the log: what is kept, where one looks, what a line looks like);
-//! `act`, `command` and `fuzzy` (keys and what they ask for); `theme`. What touches the world: `screen`, `input` and its `keys`
-//! (the terminal), `window` (what it shows around the pane), `keeper` (the terminal after `kill -9`), `guest` (editors and browsers).
+//! `act`, `command` and `fuzzy` (keys and what they ask for); `theme`. What touches the world: `screen`, `input` and
+//! its `keys` (the terminal), `window` (what it shows around the pane), `keeper` (the terminal after `kill -9`),
+//! `guest` (editors and browsers).
 
 mod view;
 

@@ -2,8 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "the door to the terminal's variables")]
 
 use std::{
+    cell::Cell,
     io::{self, BufWriter, Stdout, Write},
     panic,
+    rc::Rc,
     sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
@@ -49,7 +51,8 @@ fn variable(name: &str) -> Option<String> {
 
 /// The terminal, taken: raw, another screen. Given back when this is dropped.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<Out>>,
+    hold: Rc<Cell<Hold>>,
     window: Window,
     told: Told,
     /// Gives the terminal back should devloop be killed. Without one, nobody does.
@@ -75,7 +78,8 @@ impl Screen {
         let keeper = Keeper::start(window).ok();
         enable_raw_mode()?;
         *taken() = Some(window);
-        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
+        let hold = Rc::new(Cell::new(Hold::Taken));
+        let mut out = Out { stdout: BufWriter::with_capacity(64 * 1024, io::stdout()), hold: Rc::clone(&hold) };
         let begun = execute!(
             out,
             EnterAlternateScreen,
@@ -87,7 +91,7 @@ impl Screen {
         let terminal = begun.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
         // The library's `clear` would ask the terminal where its cursor is, and wait for an answer.
         let terminal = terminal.inspect_err(|_| give_back())?;
-        Ok(Screen { terminal, window, told: Told::default(), _keeper: keeper })
+        Ok(Screen { terminal, hold, window, told: Told::default(), _keeper: keeper })
     }
 
     /// Whether a panic somewhere has given the terminal back already.
@@ -133,7 +137,39 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        self.hold.set(Hold::GivenBack);
         give_back();
+    }
+}
+
+/// Whether the terminal is still the pane's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Taken,
+    /// Everything has been taken back. What the library writes when it is dropped goes nowhere: to a terminal that is
+    /// gone it could not, and would panic because it cannot say so there either.
+    GivenBack,
+}
+
+/// What the library writes to.
+struct Out {
+    stdout: BufWriter<Stdout>,
+    hold: Rc<Cell<Hold>>,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.hold.get() {
+            Hold::Taken => self.stdout.write(bytes),
+            Hold::GivenBack => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.hold.get() {
+            Hold::Taken => self.stdout.flush(),
+            Hold::GivenBack => Ok(()),
+        }
     }
 }
 

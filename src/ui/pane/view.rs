@@ -1,4 +1,5 @@
-//! What is seen: everything that the picture is made of. It is fed with what happens, and asks no clock and no terminal.
+//! What is seen: everything that the picture is made of. It is fed with what happens, and asks no clock and no
+//! terminal.
 
 use std::sync::Arc;
 

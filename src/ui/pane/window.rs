@@ -1,8 +1,8 @@
 //! What a terminal shows around the pane: the title of its window, and a progress at its edge or in the task bar.
 //!
 //! The title is pushed before and popped after, so that the one before comes back. The progress is `OSC 9;4` (ConEmu's
-//! "ANSI escape codes"; Windows Terminal's "progress bar sequences"). Terminals that know another `OSC 9` would show it as a
-//! message, so it goes only to those that name themselves and are known to understand it.
+//! "ANSI escape codes"; Windows Terminal's "progress bar sequences"). Terminals that know another `OSC 9` would show it
+//! as a message, so it goes only to those that name themselves and are known to understand it.
 
 use super::{
     doing::{doing, state},

@@ -3,7 +3,10 @@
 use std::{fs::File, io::Write, process::Stdio};
 
 use super::*;
-use crate::watch::Examined;
+use crate::watch::{
+    Examined,
+    digest::{changed, look},
+};
 
 #[tokio::test]
 async fn the_same_bytes_are_no_change_and_other_bytes_are() {
@@ -54,6 +57,19 @@ async fn a_save_before_the_baseline_is_a_change() {
     for number in 0..300 {
         assert_eq!(world.verdict(&format!("d/{number}.go")).await, Verdict::Changed, "{number}");
     }
+}
+
+/// Between asking for its time and reading it: what is read is no longer what was there at that time.
+#[test]
+fn a_file_that_is_written_while_it_is_looked_at_is_as_young_as_what_was_read() {
+    let world = World::new();
+    world.write("a.go", "one");
+    world.let_the_clock_tick();
+    let seen = look(&world.at("a.go"), |_| {
+        world.write("a.go", "two");
+        None
+    });
+    assert_eq!(seen.changed, changed(&world.at("a.go")));
 }
 
 #[tokio::test]

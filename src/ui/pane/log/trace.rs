@@ -12,8 +12,8 @@ const BEGINNINGS: [&str; 8] = [
     "During handling of the above exception",
 ];
 
-/// Whether a line without escape sequences goes on with the one before. A line that begins anew is set in by nothing and
-/// looks like no frame.
+/// Whether a line without escape sequences goes on with the one before. A line that begins anew is set in by nothing
+/// and looks like no frame.
 pub(super) fn goes_on(text: &str) -> bool {
     text.trim().is_empty()
         || text.starts_with([' ', '\t'])

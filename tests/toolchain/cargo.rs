@@ -1,60 +1,17 @@
 //! `inputs = "cargo"` on real packages: nothing that a build reads may be missing.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
-
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
 
 use devloop::{
     plan::{Learned, Tool},
     toolchain::{Question, ask},
 };
 
-/// A temporary folder with a project in it.
-struct Project {
-    _folder: tempfile::TempDir,
-    root: PathBuf,
-}
+use crate::{all_read, folder::Folder, none_read, question};
 
-impl Project {
-    fn new(files: &[(&str, &str)]) -> Project {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        for (path, text) in files {
-            let path = root.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        Project { _folder: folder, root }
-    }
-
-    async fn learn(&self, root: &str, command: &str) -> Learned {
-        let root = self.root.join(root).canonicalize().unwrap();
-        let command = command.split(' ').map(str::to_owned).collect();
-        // what cargo told this test about its own package must not lead the other one astray
-        let foreign = |name: &str| name.starts_with("CARGO_") && name != "CARGO_HOME";
-        let env = std::env::vars_os().filter(|(name, _)| !foreign(&name.to_string_lossy())).collect();
-        ask(Question { tool: Tool::Cargo, cwd: root.clone(), root, command, env }).await.unwrap()
-    }
-}
-
-fn reads(learned: &Learned, path: &str) -> bool {
-    learned.files.contains(Path::new(path)) || learned.globs.matches(Path::new(path))
-}
-
-#[track_caller]
-fn all_read(learned: &Learned, paths: &[&str]) {
-    for path in paths {
-        assert!(reads(learned, path), "{path} must be read: {learned:#?}");
-    }
-}
-
-#[track_caller]
-fn none_read(learned: &Learned, paths: &[&str]) {
-    for path in paths {
-        assert!(!reads(learned, path), "{path} must not be read: {learned:#?}");
-    }
+async fn learn(project: &Folder, root: &str, command: &str) -> Learned {
+    // what cargo told this test about its own package must not lead the other one astray
+    let foreign = |name: &str| name.starts_with("CARGO_") && name != "CARGO_HOME";
+    let env = std::env::vars_os().filter(|(name, _)| !foreign(&name.to_string_lossy())).collect();
+    ask(question(project, Tool::Cargo, root, command, env)).await.unwrap()
 }
 
 fn manifest(name: &str, rest: &str) -> String {
@@ -63,23 +20,23 @@ fn manifest(name: &str, rest: &str) -> String {
 
 #[tokio::test]
 async fn a_plain_package_is_its_sources_and_manifests() {
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("Cargo.toml", &manifest("app", "")),
         ("src/main.rs", "mod a;\nfn main() {}\n"),
         ("src/a.rs", ""),
         ("tests/t.rs", ""),
         ("README.md", ""),
     ]);
-    let learned = project.learn("", "cargo build").await;
+    let learned = learn(&project, "", "cargo build").await;
     all_read(&learned, &["src/main.rs", "src/a.rs", "src/new/deep.rs", "Cargo.toml", "Cargo.lock", "build.rs"]);
     all_read(&learned, &[".cargo/config.toml", "rust-toolchain.toml"]);
     none_read(&learned, &["README.md", "tests/t.rs", "target/debug/app", "data.json"]);
-    all_read(&project.learn("", "cargo test").await, &["src/main.rs", "tests/t.rs", "tests/data/new.json"]);
+    all_read(&learn(&project, "", "cargo test").await, &["src/main.rs", "tests/t.rs", "tests/data/new.json"]);
 }
 
 #[tokio::test]
 async fn only_packages_that_are_reached_count() {
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("Cargo.toml", "[workspace]\nmembers = [\"app\", \"lib\", \"other\", \"only-tests\"]\nresolver = \"2\"\n"),
         (
             "app/Cargo.toml",
@@ -96,18 +53,18 @@ async fn only_packages_that_are_reached_count() {
         ("only-tests/Cargo.toml", &manifest("only-tests", "")),
         ("only-tests/src/lib.rs", ""),
     ]);
-    let learned = project.learn("", "cargo run -p app").await;
+    let learned = learn(&project, "", "cargo run -p app").await;
     all_read(&learned, &["app/src/main.rs", "lib/src/lib.rs", "lib/Cargo.toml", "Cargo.toml", "Cargo.lock"]);
     none_read(&learned, &["other/src/lib.rs", "only-tests/src/lib.rs"]);
-    all_read(&project.learn("", "cargo build").await, &["other/src/lib.rs", "app/src/main.rs"]);
-    let from_below = project.learn("app", "cargo build").await;
+    all_read(&learn(&project, "", "cargo build").await, &["other/src/lib.rs", "app/src/main.rs"]);
+    let from_below = learn(&project, "app", "cargo build").await;
     all_read(&from_below, &["src/main.rs", "../lib/src/lib.rs", "../Cargo.toml", "../Cargo.lock"]);
     none_read(&from_below, &["../other/src/lib.rs"]);
 }
 
 #[tokio::test]
 async fn packages_outside_the_workspace_are_followed() {
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("app/Cargo.toml", &manifest("app", "[dependencies]\nfar = { path = \"../far\" }\n")),
         ("app/src/main.rs", "fn main() {}\n"),
         ("far/Cargo.toml", &manifest("far", "[dependencies]\nfarther = { path = \"../farther\" }\n")),
@@ -115,7 +72,7 @@ async fn packages_outside_the_workspace_are_followed() {
         ("farther/Cargo.toml", &manifest("farther", "")),
         ("farther/src/lib.rs", ""),
     ]);
-    let learned = project.learn("app", "cargo build").await;
+    let learned = learn(&project, "app", "cargo build").await;
     all_read(&learned, &["src/main.rs", "../far/src/lib.rs", "../farther/src/lib.rs", "../farther/Cargo.toml"]);
 }
 
@@ -130,7 +87,7 @@ async fn a_package_that_may_read_anything_counts_as_a_whole() {
         let manifest = manifest("app", "");
         let mut all = vec![("Cargo.toml", manifest.as_str()), ("page.html", "")];
         all.extend(files);
-        let learned = Project::new(&all).learn("", "cargo build").await;
+        let learned = learn(&Folder::new(&all), "", "cargo build").await;
         all_read(&learned, &["page.html", "templates/new.html", "src/main.rs"]);
         none_read(&learned, &["target/debug/app", "tests/x.rs"]);
     }
@@ -138,7 +95,7 @@ async fn a_package_that_may_read_anything_counts_as_a_whole() {
 
 #[tokio::test]
 async fn patched_crates_and_programs_in_odd_places_are_read() {
-    let project = Project::new(&[
+    let project = Folder::new(&[
         (
             "Cargo.toml",
             &manifest(
@@ -150,13 +107,13 @@ async fn patched_crates_and_programs_in_odd_places_are_read() {
         ("forks/lib/Cargo.toml", &manifest("lib", "")),
         ("forks/lib/src/lib.rs", ""),
     ]);
-    let learned = project.learn("", "cargo build").await;
+    let learned = learn(&project, "", "cargo build").await;
     all_read(&learned, &["cmd/app.rs", "cmd/new.rs", "forks/lib/src/lib.rs"]);
 }
 
 #[tokio::test]
 async fn a_folder_without_a_package_is_an_error_in_one_line() {
-    let project = Project::new(&[("x.txt", "")]);
+    let project = Folder::new(&[("x.txt", "")]);
     let root = project.root.clone();
     let command = vec!["cargo".to_owned(), "build".to_owned()];
     let env = std::env::vars_os().collect();

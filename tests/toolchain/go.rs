@@ -1,84 +1,28 @@
 //! `inputs = "go"` on real modules: nothing that a build reads may be missing.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are outside the house")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, process::Command};
 
 use devloop::{
     plan::{Learned, Tool},
     toolchain::{Question, ask},
 };
 
-/// A temporary folder with a project in it.
-struct Project {
-    _folder: tempfile::TempDir,
-    root: PathBuf,
+use crate::{all_read, folder::Folder, have::have, none_read, question};
+
+fn asked(project: &Folder, root: &str, command: &str) -> Question {
+    question(project, Tool::Go, root, command, std::env::vars_os().collect())
 }
 
-impl Project {
-    fn new(files: &[(&str, &str)]) -> Project {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let project = Project { _folder: folder, root };
-        files.iter().for_each(|(path, text)| project.write(path, text));
-        project
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn question(&self, root: &str, command: &str) -> Question {
-        let root = self.root.join(root).canonicalize().unwrap();
-        let command = command.split(' ').map(str::to_owned).collect();
-        Question { tool: Tool::Go, cwd: root.clone(), root, command, env: std::env::vars_os().collect() }
-    }
-
-    async fn learn(&self, root: &str, command: &str) -> Learned {
-        ask(self.question(root, command)).await.unwrap()
-    }
-}
-
-fn reads(learned: &Learned, path: &str) -> bool {
-    learned.files.contains(Path::new(path)) || learned.globs.matches(Path::new(path))
-}
-
-#[track_caller]
-fn all_read(learned: &Learned, paths: &[&str]) {
-    for path in paths {
-        assert!(reads(learned, path), "{path} must be read: {learned:#?}");
-    }
-}
-
-#[track_caller]
-fn none_read(learned: &Learned, paths: &[&str]) {
-    for path in paths {
-        assert!(!reads(learned, path), "{path} must not be read: {learned:#?}");
-    }
-}
-
-/// False, with a line that says so, where the tool is missing and may be missing.
-fn has_go() -> bool {
-    let found = Command::new("go").arg("version").output().is_ok_and(|output| output.status.success());
-    let required = std::env::var("DEVLOOP_TEST_REQUIRE").unwrap_or_default();
-    assert!(found || !required.split(',').any(|tool| tool == "go"), "`go` is required and missing");
-    if !found {
-        eprintln!("skipped: `go` is missing");
-    }
-    found
+async fn learn(project: &Folder, root: &str, command: &str) -> Learned {
+    ask(asked(project, root, command)).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_build_reads_its_packages_and_no_others_and_no_tests() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n"),
         ("cmd/api/main.go", "package main\n\nimport \"example.com/app/used\"\n\nfunc main() { used.F() }\n"),
         ("cmd/api/main_test.go", "package main\n"),
@@ -86,7 +30,7 @@ async fn a_build_reads_its_packages_and_no_others_and_no_tests() {
         ("used/used_windows.go", "package used\n"),
         ("unused/unused.go", "package unused\n"),
     ]);
-    let learned = project.learn("", "go build -o {out} ./cmd/api").await;
+    let learned = learn(&project, "", "go build -o {out} ./cmd/api").await;
     all_read(&learned, &["cmd/api/main.go", "used/used.go", "used/new.go", "used/t.go", "used/contest.go", "go.mod"]);
     all_read(&learned, &["used/used_windows.go", "go.sum", "go.work", "cmd/api/default.pgo"]);
     none_read(&learned, &["unused/unused.go", "cmd/api/main_test.go", "used/new_test.go", "README.md", "used/x.txt"]);
@@ -95,10 +39,10 @@ async fn a_build_reads_its_packages_and_no_others_and_no_tests() {
 
 #[tokio::test]
 async fn tests_read_tests_and_their_data() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n"),
         ("a.go", "package a\n"),
         ("a_test.go", "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {}\n"),
@@ -108,16 +52,16 @@ async fn tests_read_tests_and_their_data() {
         ),
         ("helper/helper.go", "package helper\n\nfunc F() {}\n"),
     ]);
-    let learned = project.learn("", "go test ./...").await;
+    let learned = learn(&project, "", "go test ./...").await;
     all_read(&learned, &["a.go", "a_test.go", "x_test.go", "new_test.go", "helper/helper.go", "testdata/x/y.json"]);
 }
 
 #[tokio::test]
 async fn embedded_files_are_read_and_new_ones_too() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n"),
         (
             "main.go",
@@ -127,7 +71,7 @@ async fn embedded_files_are_read_and_new_ones_too() {
         ("templates/_layout.html", ""),
         ("schema.sql", ""),
     ]);
-    let learned = project.learn("", "go run .").await;
+    let learned = learn(&project, "", "go run .").await;
     all_read(&learned, &["static/app.css", "templates/_layout.html", "schema.sql"]);
     all_read(&learned, &["static/img/new.png", "templates/deep/new.html", "new.sql"]);
     none_read(&learned, &["other/new.sql", "notes.txt"]);
@@ -135,10 +79,10 @@ async fn embedded_files_are_read_and_new_ones_too() {
 
 #[tokio::test]
 async fn replaced_modules_outside_the_root_are_read() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         (
             "app/go.mod",
             "module example.com/app\n\ngo 1.21\n\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ../lib\n",
@@ -148,17 +92,17 @@ async fn replaced_modules_outside_the_root_are_read() {
         ("lib/deep/deep.go", "package deep\n\nfunc F() {}\n"),
         ("lib/other/other.go", "package other\n"),
     ]);
-    let learned = project.learn("app", "go build .").await;
+    let learned = learn(&project, "app", "go build .").await;
     all_read(&learned, &["main.go", "../lib/deep/deep.go", "../lib/deep/new.go", "../lib/go.mod", "go.mod"]);
     none_read(&learned, &["../lib/other/other.go"]);
 }
 
 #[tokio::test]
 async fn workspaces_are_read_across_their_modules() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.work", "go 1.21\n\nuse (\n\t./app\n\t./lib\n)\n"),
         ("app/go.mod", "module example.com/app\n\ngo 1.21\n"),
         ("app/main.go", "package main\n\nimport \"example.com/lib\"\n\nfunc main() { lib.F() }\n"),
@@ -166,17 +110,17 @@ async fn workspaces_are_read_across_their_modules() {
         ("lib/lib.go", "package lib\n\nfunc F() {}\n"),
     ]);
     let files = ["lib/lib.go", "lib/go.mod", "app/main.go", "app/go.mod", "go.work", "go.work.sum"];
-    all_read(&project.learn("", "go build ./app").await, &files);
+    all_read(&learn(&project, "", "go build ./app").await, &files);
     let from_below = ["../lib/lib.go", "../lib/go.mod", "main.go", "../go.work", "../go.work.sum"];
-    all_read(&project.learn("app", "go build .").await, &from_below);
+    all_read(&learn(&project, "app", "go build .").await, &from_below);
 }
 
 #[tokio::test]
 async fn tags_choose_packages_and_c_files_count() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n"),
         ("main.go", "package main\n\nfunc main() {}\n"),
         ("dev.go", "//go:build dev\n\npackage main\n\nimport _ \"example.com/app/debug\"\n"),
@@ -185,59 +129,59 @@ async fn tags_choose_packages_and_c_files_count() {
         ("native/x.h", ""),
         ("native/x.c", ""),
     ]);
-    none_read(&project.learn("", "go build .").await, &["debug/debug.go"]);
-    all_read(&project.learn("", "go build -tags dev .").await, &["debug/debug.go", "dev.go"]);
-    let learned = project.learn("", "CGO_ENABLED=1 go build ./native").await;
+    none_read(&learn(&project, "", "go build .").await, &["debug/debug.go"]);
+    all_read(&learn(&project, "", "go build -tags dev .").await, &["debug/debug.go", "dev.go"]);
+    let learned = learn(&project, "", "CGO_ENABLED=1 go build ./native").await;
     all_read(&learned, &["native/native.go", "native/x.h", "native/x.c", "native/new.c", "native/asm.s"]);
 }
 
 #[tokio::test]
 async fn code_that_a_generator_has_not_written_yet_is_expected() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n"),
         ("main.go", "package main\n\nimport \"example.com/app/gen/db\"\n\nfunc main() { db.F() }\n"),
         ("half.go", "package main\n\nfunc half( {\n"),
     ]);
-    let learned = project.learn("", "go build .").await;
+    let learned = learn(&project, "", "go build .").await;
     all_read(&learned, &["main.go", "half.go", "gen/db/query.go", "go.mod"]);
 }
 
 #[tokio::test]
 async fn a_command_that_is_not_gos_stands_for_every_package() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n"),
         ("a/a.go", "package a\n"),
         ("my files/b.go", "package b\n"),
     ]);
-    let learned = project.learn("", "make all").await;
+    let learned = learn(&project, "", "make all").await;
     all_read(&learned, &["a/a.go", "a/new.go", "my files/b.go", "my files/new.go"]);
 }
 
 #[tokio::test]
 async fn a_vendor_folder_is_read() {
-    if !has_go() {
+    if !have("go") {
         return;
     }
-    let project = Project::new(&[
+    let project = Folder::new(&[
         ("go.mod", "module example.com/app\n\ngo 1.21\n\nrequire example.com/lib v1.0.0\n"),
         ("main.go", "package main\n\nimport \"example.com/lib\"\n\nfunc main() { lib.F() }\n"),
         ("vendor/modules.txt", "# example.com/lib v1.0.0\n## explicit; go 1.21\nexample.com/lib\n"),
         ("vendor/example.com/lib/lib.go", "package lib\n\nfunc F() {}\n"),
     ]);
-    let learned = project.learn("", "go build -mod=vendor .").await;
+    let learned = learn(&project, "", "go build -mod=vendor .").await;
     all_read(&learned, &["main.go", "vendor/modules.txt", "vendor/example.com/lib/lib.go"]);
 }
 
 #[tokio::test]
 async fn what_go_cannot_say_is_an_error_in_one_line() {
-    let project = Project::new(&[("x.txt", "")]);
-    let mut question = project.question("", "go build .");
+    let project = Folder::new(&[("x.txt", "")]);
+    let mut question = asked(&project, "", "go build .");
     question.env = vec![("PATH".into(), "/nowhere".into())];
     let error = ask(question).await.unwrap_err();
     assert!(error.contains("`go`") && !error.contains('\n'), "{error}");
@@ -245,12 +189,12 @@ async fn what_go_cannot_say_is_an_error_in_one_line() {
 
 #[tokio::test]
 async fn dropping_the_question_ends_the_tool_and_its_children() {
-    let project = Project::new(&[]);
+    let project = Folder::new(&[]);
     let (program, pids) = (project.root.join("go"), project.root.join("pids"));
     let script = "#!/bin/sh\nsleep 1000 &\necho \"$$ $!\" > pids.new\nmv pids.new pids\nwait\n";
     fs::write(&program, script).unwrap();
     Command::new("chmod").arg("+x").arg(&program).status().unwrap();
-    let mut question = project.question("", "go build .");
+    let mut question = asked(&project, "", "go build .");
     let path = std::env::var("PATH").unwrap();
     question.env = vec![("PATH".into(), format!("{}:{path}", project.root.display()).into())];
     let asking = tokio::spawn(ask(question));
