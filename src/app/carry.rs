@@ -40,6 +40,8 @@ pub(super) struct Made {
 #[derive(Default)]
 pub(super) struct Run {
     pub(super) port: Option<u16>,
+    /// Who made the socket there.
+    pub(super) socket: Socket,
     /// Given back when the run is over.
     pub(super) _lease: Option<Lease>,
     pub(super) heard: Option<Heard>,
@@ -315,7 +317,7 @@ impl App {
             front: Front { host, scheme },
             proxy_ports: own,
             elsewhere,
-            socket: Socket::Own,
+            socket: known.socket,
             tls: None,
             heard: known.heard.take(),
             notify: known.notify.take(),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,12 +14,13 @@ use crate::{
     config::dotenv,
     core::event::{Program, Spawn},
     error::Problem,
-    health::{self, Notify},
+    health::{self, Notify, Socket},
     model::{Artifact, Digest, FilePath, Revision, on_disk},
     plan::{Command, Plan, Port, Resolved, Service, Step, Vars},
     process::{
         Ending, Kind, Launch, Terminal,
         env::{Additions, Layers, compose},
+        listen_on,
     },
     store::{self, Ingredients},
 };
@@ -71,6 +73,12 @@ impl App {
         if let Some(port) = port {
             vars.insert("port".to_owned(), port.to_string().into());
         }
+        // A debugger would not hand it on: then the program listens by itself.
+        let listen = match port.filter(|_| service.listen_fds && service.debugging.is_none()) {
+            Some(port) => Some(socket_on(port)?),
+            None => None,
+        };
+        let socket = if listen.is_some() { Socket::Handed } else { Socket::Own };
         let terminal = self.terminal_for(service.pty);
         let own = Own { env: &service.env, files: &service.env_files, port, terminal };
         let mut env = self.environment(spawn.revision, &own)?;
@@ -103,10 +111,11 @@ impl App {
                 grace: stop.grace,
                 run: stop.run.as_ref().map(|command| command.resolve(&vars)),
             },
-            listen: None,
+            listen,
         };
         let run = Run {
             port,
+            socket,
             _lease: lease,
             heard,
             notify,
@@ -147,6 +156,13 @@ impl App {
             },
         }))
     }
+}
+
+/// The socket of a service with `listen_fds`.
+fn socket_on(port: u16) -> Result<OwnedFd, Problem> {
+    let socket = listen_on(port)
+        .map_err(|error| Problem::new(format!("cannot listen on 127.0.0.1:{port} for the program")).caused_by(error))?;
+    Ok(socket.into())
 }
 
 /// What a step or service says about its environment.

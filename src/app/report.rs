@@ -6,6 +6,7 @@ use super::App;
 use crate::{
     error::{Colour, Problem, render},
     escapes::strip_escapes,
+    health::Socket,
     model::{Clue, Place, Report, RunId},
     plan::Debugger,
     problems,
@@ -22,7 +23,7 @@ impl App {
         let tail: Vec<String> = written.iter().map(|line| strip_escapes(line)).collect();
         let clue = problems::clue(&tail);
         let taken = match clue {
-            Some(Clue::AddressInUse) => self.about_taken_port(&tail),
+            Some(Clue::AddressInUse) => self.about_taken_port(run, &tail),
             Some(Clue::Locked) | None => None,
         };
         let (clue, hint) = match (clue, taken) {
@@ -56,8 +57,18 @@ impl App {
     }
 
     /// Who has the port that a program could not get, and what to do about it.
-    fn about_taken_port(&self, tail: &[String]) -> Option<(Holder, String)> {
+    fn about_taken_port(&self, run: RunId, tail: &[String]) -> Option<(Holder, String)> {
         let ports: Vec<u16> = tail.iter().flat_map(|line| numbers(line)).collect();
+        let known = self.runs.get(&run);
+        if let Some(port) = known.filter(|known| known.socket == Socket::Handed).and_then(|known| known.port)
+            && ports.contains(&port)
+        {
+            let hint = format!(
+                "devloop listens on port {port} for it (`listen_fds`): let the program take that socket, which is its \
+                 descriptor 3, or leave `listen_fds` out"
+            );
+            return Some((Holder::Stranger, hint));
+        }
         let own = self.doors.proxy.addresses();
         if let Some(port) = ports.iter().find(|port| own.iter().any(|address| address.port() == **port)) {
             let hint = format!(

@@ -119,6 +119,7 @@ impl Checker<'_> {
         let cwd = cwd(report, self.root, common);
         let port = service.port.as_ref().map_or(Port::Auto, |port| port.value);
         swap_fits_port(report, service);
+        listen_fds_fits_port(report, service, port);
         let health = health(report, service.health.as_ref(), port);
         let stop = stop(report, service.stop.as_ref());
         let assets = file_globs(report, self.root, service.assets.as_ref());
@@ -141,6 +142,7 @@ impl Checker<'_> {
             after,
             needs: self.order.services_needed(who),
             port,
+            listen_fds: service.listen_fds.as_ref().is_some_and(|handed| handed.value),
             protocol: service.protocol.as_ref().map_or(Protocol::Http, |protocol| protocol.value),
             tls: tls::of_service(report, self.root, service, port),
             swap: service.swap.as_ref().map_or(Swap::Auto, |swap| swap.value),
@@ -256,6 +258,14 @@ fn swap_fits_port(report: &mut Report, service: &written::Service) {
         let hint =
             "two instances overlap, and only one can have the port: leave `port` out, or use `swap = \"exclusive\"`";
         report.problem(problem.hint(hint), swap.span.clone());
+    }
+}
+
+fn listen_fds_fits_port(report: &mut Report, service: &written::Service, port: Port) {
+    if let (Some(At { value: true, span }), Port::None) = (&service.listen_fds, port) {
+        let problem = Problem::new("`listen_fds` needs a port, and `port` is `\"none\"`");
+        report
+            .problem(problem.hint("leave `port` out to be given a free one, or leave `listen_fds` out"), span.clone());
     }
 }
 

@@ -316,6 +316,7 @@ fn service(plan: &Plan, index: usize) -> Vec<(&'static str, Value)> {
         ("env_files", toml("[]")),
         ("pty", pty(service.pty)),
         ("port", port),
+        ("listen_fds", toml(service.listen_fds)),
         ("swap", string(swap)),
         ("health.path", path),
         ("health.status", words("200 to 399")),

@@ -74,6 +74,7 @@ const SERVICE: &[&str] = &[
     "after",
     "needs",
     "port",
+    "listen_fds",
     "swap",
     "health",
     "stop",
@@ -204,6 +205,7 @@ impl Reader {
         Service {
             common: self.common(report, table, "service"),
             port: service::port(report, table),
+            listen_fds: service::listen_fds(report, table),
             protocol: service::protocol(report, table),
             tls: tls::of_service(report, table),
             swap: table.choice(report, "swap", &swaps),

@@ -44,6 +44,7 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         assets: Globs::default(),
         debug: Default::default(),
         debugging: None,
+        listen_fds: false,
     };
     Ok(Plan {
         root: root.to_path_buf(),

@@ -120,6 +120,7 @@ pub(super) struct Step {
 pub(super) struct Service {
     pub(super) common: Common,
     pub(super) port: Option<At<Port>>,
+    pub(super) listen_fds: Option<At<bool>>,
     pub(super) protocol: Option<At<Protocol>>,
     pub(super) tls: Option<At<Tls>>,
     pub(super) swap: Option<At<Swap>>,

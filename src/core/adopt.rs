@@ -216,6 +216,7 @@ pub(super) fn is_same_service(old: &Service, new: &Service) -> bool {
         && old.env == new.env
         && old.env_files == new.env_files
         && old.port == new.port
+        && old.listen_fds == new.listen_fds
         && old.pty == new.pty
         // How it is spoken to is settled when it has become ready.
         && old.protocol == new.protocol

@@ -218,7 +218,10 @@ impl Judge {
             Goal::Elsewhere(_) => (self.path().to_owned(), Some(ASIDE)),
         };
         if self.goal == Goal::Given && self.steady.is_none() {
-            self.seen = words::not_answered(first.port(), &path);
+            self.seen = match self.socket {
+                Socket::Own => words::not_answered(first.port(), &path),
+                Socket::Handed => words::not_taken(first.port(), &path),
+            };
         }
         Then::Do(Work::Ask { addr: *first, path, limit })
     }

@@ -103,9 +103,10 @@ pub enum Elsewhere {
 }
 
 /// Who made the socket that an instance listens on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Socket {
     /// The program.
+    #[default]
     Own,
     /// devloop, which hands it over (`LISTEN_FDS`): that it can be connected to says nothing.
     Handed,

@@ -242,6 +242,8 @@ pub struct Service {
     pub uses: Vec<usize>,
     /// Where it listens.
     pub port: Port,
+    /// Whether devloop opens the socket there and hands it over as descriptor 3.
+    pub listen_fds: bool,
     /// What it speaks.
     pub protocol: Protocol,
     /// Whether it speaks that inside TLS, and whom it has to be.

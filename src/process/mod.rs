@@ -33,7 +33,7 @@ use std::{ffi::OsString, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Durati
 
 pub use self::{
     output::Output,
-    ports::{Lease, Ports},
+    ports::{Lease, Ports, listen_on},
     programs::{Programs, Setup},
     queue::{LineReader, LineSender, queue},
     search::find_program,

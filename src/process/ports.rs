@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    io::ErrorKind,
+    io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -86,6 +86,15 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.ports.lock().taken.remove(&self.port);
     }
+}
+
+/// Listens on a port of the IPv4 loopback for a program that is handed the socket.
+///
+/// # Errors
+///
+/// The port is taken, or devloop may not open it.
+pub fn listen_on(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
 }
 
 fn is_free(port: u16) -> bool {

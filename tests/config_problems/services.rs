@@ -268,3 +268,20 @@ debug = { port = "auto" }"#;
   = hint: such as `2345`; without it: the usual one of the debugger, or the next free one"#;
     assert_eq!(problem_of(toml), message);
 }
+
+#[test]
+fn a_socket_cannot_be_handed_over_without_a_port() {
+    let toml = r#"[[service]]
+name = "api"
+run = "x"
+port = "none"
+listen_fds = true"#;
+    let message = r#"error: `listen_fds` needs a port, and `port` is `"none"`
+ --> dev.toml:5:1
+  |
+5 | listen_fds = true
+  | ^^^^^^^^^^
+  |
+  = hint: leave `port` out to be given a free one, or leave `listen_fds` out"#;
+    assert_eq!(problem_of(toml), message);
+}

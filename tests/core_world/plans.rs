@@ -82,6 +82,7 @@ pub fn service(name: &str, run: &str, swap: Swap, after: &[usize], uses: &[usize
         assets: Globs::default(),
         debug: Default::default(),
         debugging: None,
+        listen_fds: false,
     }
 }
 

@@ -28,6 +28,7 @@ mod gate;
 mod go;
 mod graph;
 mod guide;
+mod handed;
 mod health;
 mod hello;
 mod hooks;

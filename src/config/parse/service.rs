@@ -1,4 +1,4 @@
-//! The keys that only services have: `protocol`, `port`, `health`, `stop`.
+//! The keys that only services have: `protocol`, `port`, `listen_fds`, `health`, `stop`.
 
 use toml::{Spanned, de::DeValue};
 
@@ -47,6 +47,10 @@ pub(super) fn port(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Port
             None
         }
     }
+}
+
+pub(super) fn listen_fds(report: &mut Report, table: &Table<'_, '_>) -> Option<At<bool>> {
+    table.boolean(report, "listen_fds").map(|handed| At::new(handed, table.key_span("listen_fds")))
 }
 
 pub(super) fn health(report: &mut Report, table: &Table<'_, '_>) -> Option<At<Health>> {

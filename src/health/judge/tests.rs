@@ -169,6 +169,7 @@ fn with_tcp_a_listening_port_is_enough_but_not_one_that_devloop_holds() {
     let mut handed = new(Some(PORT), Socket::Handed, |health| health.tcp = true);
     let then = handed.observe(at(0), Observation::Open(vec![local()]));
     assert!(matches!(then, Then::Do(Work::Ask { .. })), "{then:?}");
+    assert!(handed.seen().contains("has the program taken the socket"), "{}", handed.seen());
     let _ = ready(handed.observe(at(500), Observation::Signal));
 }
 

@@ -23,6 +23,12 @@ pub(super) fn not_answered(port: u16, path: &str) -> String {
     format!("port {port} accepts connections, `GET {path}` is not answered yet")
 }
 
+pub(super) fn not_taken(port: u16, path: &str) -> String {
+    format!(
+        "`GET {path}` on port {port} is not answered: has the program taken the socket it was handed, descriptor 3?"
+    )
+}
+
 pub(super) fn answers(path: &str, answer: &Answer, front: &Front) -> String {
     let status = answer.status;
     match (refuses_host(answer, &front.host), &answer.location) {

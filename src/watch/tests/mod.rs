@@ -130,6 +130,7 @@ impl World {
             assets: Globs::default(),
             debug: Default::default(),
             debugging: None,
+            listen_fds: false,
             program: None,
             after: Vec::new(),
             needs: Vec::new(),
