@@ -7,10 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::FOLDER;
 use crate::error::Problem;
 
-/// Makes this folder and those above it.
+/// Makes this folder and those above it, but not the project: one that was deleted stays so.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    let state = path.ancestors().find(|folder| folder.file_name() == Some(FOLDER.as_ref()));
+    if let Some(project) = state.and_then(Path::parent) {
+        fs::metadata(project)?;
+    }
     fs::create_dir_all(path)
 }
 
