@@ -1,11 +1,11 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
 //! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
-//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets
-//! in or holds (`gate`, `queue`, `admission`), `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`,
-//! `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`deliver`: `download`, `sse`, `call`,
-//! `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`, `pages`,
-//! `events`). `records` remembers what went through.
+//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `forwarded`, `files`, `outgoing`, `pack`),
+//! `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` repeats what `attempt` sends (`journey`,
+//! `instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`deliver`: `download`,
+//! `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`,
+//! `pages`, `events`). `records` remembers what went through.
 
 pub mod attack;
 mod settings;
@@ -16,6 +16,7 @@ mod shared;
 mod speech;
 mod tls;
 
+mod forwarded;
 mod headers;
 mod host;
 
@@ -73,7 +74,7 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
+    Browser, Caller, Certify, Clients, Feeds, Forwarded, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
     ServiceRoute, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor, Written,
 };
 pub use self::tls::Https;

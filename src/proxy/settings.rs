@@ -74,6 +74,18 @@ pub struct Rules {
     pub recording: Recording,
     /// Whether answers say in `Server-Timing` where their time went.
     pub server_timing: bool,
+    /// What becomes of what clients say about the way of their requests.
+    pub forwarded: Forwarded,
+}
+
+/// What becomes of what a client says about the way of its request: `X-Forwarded-For` and its like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarded {
+    /// The truth about its connection takes its place.
+    #[default]
+    Replaced,
+    /// It stays, and is completed.
+    Kept,
 }
 
 /// What is remembered of requests; by default nothing.
