@@ -80,6 +80,7 @@ pub use self::settings::{
 pub use self::tls::Https;
 use self::{
     listener::{Bound, Connections},
+    records::Overdue,
     shared::{Life, Shared},
 };
 use crate::{
@@ -88,7 +89,7 @@ use crate::{
     plan::Listen,
 };
 
-/// How long an idle connection that a program has closed may go unnoticed.
+/// How long an idle connection that a program has closed may go unnoticed, and a request that gets no answer.
 const SWEEP: Duration = Duration::from_secs(2);
 
 /// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every
@@ -287,12 +288,16 @@ impl Drop for Proxy {
     }
 }
 
-/// Lets go of idle connections that programs have closed.
+/// Lets go of idle connections that programs have closed, and tells of requests that they do not answer.
 async fn sweep(shared: Arc<Shared>) {
+    let limit = shared.limits.answer;
+    let mut overdue = Overdue::default();
     let rounds = async {
         loop {
-            tokio::time::sleep(SWEEP).await;
+            tokio::time::sleep(SWEEP.min(limit)).await;
             shared.instances.all().iter().for_each(|instance| instance.pool.sweep());
+            let notes = overdue.look(&shared.records, shared.clock.now(), limit);
+            notes.into_iter().for_each(|note| (shared.tell)(note));
         }
     };
     tokio::select! {

@@ -170,6 +170,8 @@ pub struct Limits {
     pub connect: Duration,
     /// How long a client may take for its request head, and how long it may keep an idle connection.
     pub head: Duration,
+    /// People are told of a request that has waited so long for an instance to begin its answer. It goes on waiting.
+    pub answer: Duration,
     /// How long the ends of a tunnel or event stream may take to part at a swap.
     pub parting: Duration,
     /// How long a tunnel with one closed side lives without traffic.
@@ -195,6 +197,7 @@ impl Default for Limits {
             upstream_wait: Duration::from_secs(5),
             connect: Duration::from_secs(10),
             head: Duration::from_secs(30),
+            answer: Duration::from_secs(30),
             parting: Duration::from_secs(1),
             half_close: Duration::from_secs(5),
             silence: Duration::from_secs(1),
@@ -270,7 +273,7 @@ pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 pub enum Told {
     /// A request is over: the line that `access_log` asked for.
     Request(String),
-    /// Something looks wrong, and what to do about it. Told once for a route.
+    /// Something looks wrong, and what to do about it. Told once for a route, or for a request.
     Note {
         /// What.
         text: String,
