@@ -13,7 +13,9 @@ use crate::{
     model::on_disk,
     plan::{ClientCerts, Listen, Plan, Port},
     process::{Ports, Session},
-    proxy::{Browser, Certify, Clients, Feeds, Https, Limits, Proxy, Recording, Rules, ServiceRoute, Settings},
+    proxy::{
+        Browser, Certify, Clients, Feeds, Forwarded, Https, Limits, Proxy, Recording, Rules, ServiceRoute, Settings,
+    },
     sys,
     tls::roots_in,
 };
@@ -240,6 +242,7 @@ fn rules(plan: &Plan, tls: Option<Https>) -> Rules {
         middleware: Arc::clone(&plan.proxy.middleware),
         recording: Recording { keep: plan.proxy.record, bodies: plan.proxy.record_bodies },
         server_timing: plan.proxy.server_timing,
+        forwarded: if plan.proxy.trust_forwarded { Forwarded::Kept } else { Forwarded::Replaced },
         browser,
     }
 }

@@ -228,6 +228,7 @@ fn proxy(report: &mut Report, root: &Path, written: &written::Proxy) -> Proxy {
         record: written.record.unwrap_or(default.record),
         record_bodies: written.record_bodies.as_ref().map_or(default.record_bodies, |bodies| bodies.value),
         server_timing: written.server_timing.unwrap_or(default.server_timing),
+        trust_forwarded: written.trust_forwarded.unwrap_or(default.trust_forwarded),
         middleware: Arc::new(merged(&written.middleware, &written::Middleware::default())),
     }
 }

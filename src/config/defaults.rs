@@ -46,6 +46,7 @@ pub(super) fn proxy() -> Proxy {
         record: RECORD,
         record_bodies: false,
         server_timing: false,
+        trust_forwarded: false,
         middleware: Arc::default(),
     }
 }

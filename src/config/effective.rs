@@ -222,6 +222,7 @@ fn proxy(plan: &Plan) -> Vec<(&'static str, Value)> {
         ("record", toml(proxy.record)),
         ("record_bodies", toml(proxy.record_bodies)),
         ("server_timing", toml(proxy.server_timing)),
+        ("trust_forwarded", toml(proxy.trust_forwarded)),
         ("enabled", toml(proxy.enabled)),
     ]
 }

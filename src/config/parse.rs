@@ -43,6 +43,7 @@ const PROXY: &[&str] = &[
     "record",
     "record_bodies",
     "server_timing",
+    "trust_forwarded",
     "enabled",
 ];
 const STEP: &[&str] = &[
@@ -281,6 +282,7 @@ fn proxy(report: &mut Report, table: &Table<'_, '_>) -> Proxy {
             .boolean(report, "record_bodies")
             .map(|wanted| At::new(wanted, table.key_span("record_bodies"))),
         server_timing: table.boolean(report, "server_timing"),
+        trust_forwarded: table.boolean(report, "trust_forwarded"),
         enabled: table.boolean(report, "enabled"),
         middleware: middleware::middleware(report, table),
         ..Proxy::default()

@@ -59,6 +59,7 @@ pub(super) struct Proxy {
     pub(super) record: Option<u16>,
     pub(super) record_bodies: Option<At<bool>>,
     pub(super) server_timing: Option<bool>,
+    pub(super) trust_forwarded: Option<bool>,
     pub(super) enabled: Option<bool>,
     pub(super) middleware: Middleware,
 }

@@ -252,6 +252,9 @@ fn describe_proxy(text: &mut Text, plan: &Plan) {
     if proxy.server_timing {
         text.entry("timing", "answers carry Server-Timing");
     }
+    if proxy.trust_forwarded {
+        text.entry("forwarded", "what clients say in X-Forwarded-For and its like is passed on");
+    }
     if plan.routes.is_empty() {
         routes::describe_middleware(text, &proxy.middleware);
     }

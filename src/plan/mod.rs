@@ -121,6 +121,8 @@ pub struct Proxy {
     pub record_bodies: bool,
     /// Whether answers say in `Server-Timing` where their time went.
     pub server_timing: bool,
+    /// Whether what clients say about the way of their requests (`X-Forwarded-For` and its like) is passed on.
+    pub trust_forwarded: bool,
     /// What is done to requests and answers where no route leads.
     pub middleware: Arc<Middleware>,
 }

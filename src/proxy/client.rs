@@ -11,7 +11,7 @@ use std::{
 use tokio::{net::TcpStream, sync::OnceCell};
 
 use super::{
-    headers::Origin,
+    forwarded::Origin,
     host::Reach,
     lookout::Nth,
     peers::Peers,

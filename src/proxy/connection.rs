@@ -215,8 +215,8 @@ async fn answer(
         Reload::Own | Reload::All => Asks::of(request.method(), request.headers()),
     };
     let patience = known.browser.waiting.filter(|_| is_watched(request.method(), request.headers()));
-    let way =
-        Way { lane: &lane, local, recording: known.recording, server_timing: known.server_timing, asks, patience };
+    let (recording, server_timing, said) = (known.recording, known.server_timing, known.forwarded);
+    let way = Way { lane: &lane, local, recording, server_timing, said, asks, patience };
     drop(known);
     take(&shared, &client, way, request).await.ok_or(Drop)
 }

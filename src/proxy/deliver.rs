@@ -11,10 +11,11 @@ use hyper::{
 use tokio::sync::oneshot;
 
 use super::{
-    browser::{Asks, By, Opening, Page, Served, fresh_nonce, inject, origin},
+    browser::{Asks, By, Opening, Page, Served, fresh_nonce, inject},
     download::{Answer, Coding, Lease},
     forward::{Arrival, Unanswered},
-    headers::{FORWARDED_PROTO, Upgrade, for_client, for_upgraded_client, is_of},
+    forwarded::origin,
+    headers::{Upgrade, for_client, for_upgraded_client, is_of},
     journey::Journey,
     refusal::Refusal,
     rules::{Fields, Widened},
@@ -82,6 +83,7 @@ fn tagged(
 /// What is known of the request for a page.
 pub(super) struct Asking<'a> {
     pub(super) asks: Asks,
+    /// Its head, as a program gets it.
     pub(super) headers: &'a HeaderMap,
     /// The newest change of assets before it was answered.
     pub(super) assets: u64,
@@ -116,7 +118,6 @@ fn tag(
 ) -> Option<Opening> {
     let Asking { asks, headers: asked, assets } = asking;
     let browser = Arc::clone(&shared.known().browser);
-    let scheme = asked.get(FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok()).unwrap_or("http");
     let served = Served {
         by,
         assets,
@@ -126,7 +127,7 @@ fn tag(
             Reload::Own | Reload::Never => None,
         },
         token: &shared.token,
-        origin: origin(scheme, asked),
+        origin: origin(asked),
         nonce: fresh_nonce(),
     };
     let Some(policies) = policies else { return inject(asks, head.status, &mut head.headers, &served) };

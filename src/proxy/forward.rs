@@ -45,6 +45,8 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
     let mut visit = Visit::new(Arc::clone(&journey.client), kind, deadline);
     if is_call {
         journey.upload.count_messages();
+        // A server stream may have nothing to say for hours, and most servers send no head before.
+        journey.trail.may_be_silent();
     }
     let mut reuse = if poolable(&journey.head.method) { Reuse::Allowed } else { Reuse::Fresh };
     let mut replay_left = replayable(&journey.head.method, &journey.head.headers);
@@ -81,8 +83,12 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         let speech = to_app(protocol, journey.came_in, &journey.head.headers, asked);
         let (mut upstream, slot) = match way(shared, &admission, speech, reuse).await {
             Way::Open(upstream, slot) => (upstream, slot),
-            Way::Draining => continue,
+            Way::Draining => {
+                journey.trail.goes_back();
+                continue;
+            }
             Way::Refused(error) => {
+                journey.trail.goes_back();
                 desk.slow_down();
                 visit.refused(shared.clock.now(), run, Arc::from(error.to_string()));
                 continue;
@@ -137,6 +143,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
             }
             Sent::Unanswered(why) => return Err(Unanswered::Refused(Refusal::Died(cannot_repeat(journey, &why)))),
         }
+        journey.trail.goes_back();
         reuse = Reuse::Fresh;
     }
 }

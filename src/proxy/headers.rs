@@ -1,6 +1,6 @@
 //! What happens to the head of a message on its way through (RFC 9110 section 7.6, RFC 9112 section 6). Pure.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use hyper::{
     HeaderMap, Method, Uri, Version,
@@ -11,7 +11,7 @@ use hyper::{
     },
 };
 
-use super::speech::Scheme;
+use super::{forwarded::Origin, settings::Forwarded, speech::Scheme};
 
 /// Counts how often a request has passed a devloop.
 pub(super) const HOPS: HeaderName = HeaderName::from_static("x-devloop-hops");
@@ -24,31 +24,11 @@ pub(super) const REASON: HeaderName = HeaderName::from_static("x-devloop");
 /// A request that has passed devloop this often goes round in a circle.
 pub(super) const MOST_HOPS: u32 = 5;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-/// The scheme that the client used.
-pub(super) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// Where the requests of a connection come from, as the program is told: written once for all of them.
-#[derive(Debug)]
-pub(super) struct Origin {
-    peer: HeaderValue,
-    scheme: Scheme,
-    port: HeaderValue,
-}
-
-impl Origin {
-    /// The client's address, how it speaks, and the port it has connected to.
-    pub(super) fn new(peer: IpAddr, scheme: Scheme, port: u16) -> Origin {
-        Origin { peer: text(&peer.to_canonical().to_string()), scheme, port: HeaderValue::from(port) }
-    }
-}
 
 /// What a request asks for beside its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +106,9 @@ pub(super) fn hops(headers: &HeaderMap) -> u32 {
     seen.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Makes the head of a request fit for the program. `host`: as the client named it, with its port.
-pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: &Origin, host: HeaderValue) {
+/// Makes the head of a request fit for the program. `host`: as the client named it, with its port. `said`: what becomes
+/// of what the client says about its way.
+pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: &Origin, host: HeaderValue, said: Forwarded) {
     let chunked = headers.contains_key(header::TRANSFER_ENCODING);
     let trailers = names(headers, header::TE).any(|name| name.eq_ignore_ascii_case(b"trailers"));
     let hops = hops(headers) + 1;
@@ -146,10 +127,7 @@ pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: &Origi
         Upgrade::WebSocket => allow_upgrade(headers, HeaderValue::from_static("websocket")),
         Upgrade::Other(protocol) => allow_upgrade(headers, protocol.clone()),
     }
-    headers.insert(FORWARDED_FOR, origin.peer.clone());
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(origin.scheme.name()));
-    headers.insert(FORWARDED_HOST, host);
-    headers.insert(FORWARDED_PORT, origin.port.clone());
+    origin.tell(headers, host, said);
     headers.insert(HOPS, if hops == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(hops) });
 }
 
@@ -329,7 +307,8 @@ mod tests {
         let mut headers = map(fields);
         let asked = upgrade(&headers);
         let host = HeaderValue::from_static("localhost:3000");
-        for_app(&mut headers, &asked, &Origin::new([127, 0, 0, 1].into(), Scheme::Http, 3000), host);
+        let origin = Origin::new([127, 0, 0, 1].into(), Scheme::Http, 3000);
+        for_app(&mut headers, &asked, &origin, host, Forwarded::Replaced);
         headers
     }
 

@@ -1,11 +1,11 @@
 //! Requests: let in, held, sent on, answered. It does not decide when a gate opens; it follows the gates it is told.
 //!
 //! A request's way: `listener` accepts, `speech` hears what is spoken (inside TLS: `tls`), `connection` checks (`host`,
-//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `files`, `outgoing`, `pack`), `desk` lets
-//! in or holds (`gate`, `queue`, `admission`), `forward` repeats what `attempt` sends (`journey`, `instance`, `pool`,
-//! `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`deliver`: `download`, `sse`, `call`,
-//! `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`, `pages`,
-//! `events`). `records` remembers what went through.
+//! `headers`, `own`), `passage` takes it along its route (`route`, `rules`, `forwarded`, `files`, `outgoing`, `pack`),
+//! `desk` lets in or holds (`gate`, `queue`, `admission`), `forward` repeats what `attempt` sends (`journey`,
+//! `instance`, `pool`, `road`, `trunk`, `upstream`, `wire`, `body`), and the answer comes back (`deliver`: `download`,
+//! `sse`, `call`, `grpc`, `tunnel`, `frames`; a page with devloop's tag: `browser`) or is devloop's own (`refusal`,
+//! `pages`, `events`). `records` remembers what went through.
 
 pub mod attack;
 mod settings;
@@ -16,6 +16,7 @@ mod shared;
 mod speech;
 mod tls;
 
+mod forwarded;
 mod headers;
 mod host;
 
@@ -73,12 +74,13 @@ use std::{
 use tokio::task::JoinSet;
 
 pub use self::settings::{
-    Browser, Caller, Certify, Clients, Feeds, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
+    Browser, Caller, Certify, Clients, Feeds, Forwarded, Hear, Heard, Level, Limits, Look, Numbers, Recording, Rules,
     ServiceRoute, Settings, Since, Speaks, Stats, Tell, Told, WaitsFor, Written,
 };
 pub use self::tls::Https;
 use self::{
     listener::{Bound, Connections},
+    records::Overdue,
     shared::{Life, Shared},
 };
 use crate::{
@@ -87,7 +89,7 @@ use crate::{
     plan::Listen,
 };
 
-/// How long an idle connection that a program has closed may go unnoticed.
+/// How long an idle connection that a program has closed may go unnoticed, and a request that gets no answer.
 const SWEEP: Duration = Duration::from_secs(2);
 
 /// The proxy: listening sockets and everything behind them. Belongs to the tokio runtime it was started on; every
@@ -286,12 +288,16 @@ impl Drop for Proxy {
     }
 }
 
-/// Lets go of idle connections that programs have closed.
+/// Lets go of idle connections that programs have closed, and tells of requests that they do not answer.
 async fn sweep(shared: Arc<Shared>) {
+    let limit = shared.limits.answer;
+    let mut overdue = Overdue::default();
     let rounds = async {
         loop {
-            tokio::time::sleep(SWEEP).await;
+            tokio::time::sleep(SWEEP.min(limit)).await;
             shared.instances.all().iter().for_each(|instance| instance.pool.sweep());
+            let notes = overdue.look(&shared.records, shared.clock.now(), limit);
+            notes.into_iter().for_each(|note| (shared.tell)(note));
         }
     };
     tokio::select! {

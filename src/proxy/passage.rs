@@ -9,7 +9,7 @@ use std::{
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Uri, Version,
     body::Incoming,
-    header::{self, HeaderName, HeaderValue},
+    header::{self, HeaderValue},
     http::{request::Parts, uri::PathAndQuery},
 };
 
@@ -23,6 +23,7 @@ use super::{
     events::key,
     files::{self, Wanted},
     forward::{Unanswered, forward},
+    forwarded,
     headers::{self, Local, REASON, Upgrade, for_app, origin_form},
     journey::{Journey, Naming},
     outgoing::{self, Outgoing},
@@ -30,15 +31,13 @@ use super::{
     refusal::{Refusal, Setting},
     route::Lane,
     rules::{Entry, Ruleset, cors::collapse, redirect::location},
-    settings::Recording,
+    settings::{Forwarded, Recording},
     shared::Shared,
 };
 use crate::{
     model::Time,
     plan::{Prefix, Target, strip},
 };
-
-const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// The route of a request, and what held when it came.
 #[derive(Clone, Copy)]
@@ -47,6 +46,8 @@ pub(super) struct Way<'a> {
     pub(super) local: Local,
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
+    /// What becomes of what the client says about its way.
+    pub(super) said: Forwarded,
     pub(super) asks: Asks,
     pub(super) patience: Option<Duration>,
 }
@@ -185,10 +186,12 @@ async fn along(
             Ok(below) => {
                 let (method, uri) = (request.method(), request.uri());
                 let (mut headers, assets) = (request.headers().clone(), shared.assets.borrow().newest());
+                let host = named(client, &mut headers);
+                client.origin.tell(&mut headers, host, way.said);
                 way.asks.prepare(&mut headers);
                 let answer = files::answer(folder, Wanted { method, uri, headers: &headers, below });
                 let answer = Box::pin(answer).await;
-                let asking = Asking { asks: way.asks, headers: request.headers(), assets };
+                let asking = Asking { asks: way.asks, headers: &headers, assets };
                 let policies = rules.and_then(Ruleset::policies);
                 answer.map_or_else(refused, |response| {
                     Some(tag_file(shared, &folder.shown, asking, policies.as_deref(), response))
@@ -226,7 +229,7 @@ async fn pass(
     let came_in = request.version();
     let client_side = (asked != Upgrade::None).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
-    prepare(client, &mut head, &asked);
+    prepare(client, &mut head, &asked, way.said);
     way.asks.prepare(&mut head.headers);
     if let Some(cut) = cut {
         cut_off(&mut head, &cut);
@@ -291,20 +294,25 @@ async fn pass(
 }
 
 /// Makes the head fit for the program.
-fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade) {
+fn prepare(client: &Client, head: &mut Parts, asked: &Upgrade, said: Forwarded) {
     if let Some(uri) = origin_form(&head.uri) {
         head.uri = uri;
     }
-    // HTTP/1.0 allows to leave it out; the program is spoken to in HTTP/1.1, which does not.
-    let host = head.headers.entry(header::HOST).or_insert_with(|| {
-        HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
-    });
-    let host = host.clone();
-    for_app(&mut head.headers, asked, &client.origin, host);
+    let host = named(client, &mut head.headers);
+    for_app(&mut head.headers, asked, &client.origin, host, said);
     if let Some(shown) = &client.shown {
         shown.tell(&mut head.headers);
     }
     head.version = Version::HTTP_11;
+}
+
+/// How the client has named this machine. HTTP/1.0 allows to leave it out; the program is spoken to in HTTP/1.1, which
+/// does not.
+fn named(client: &Client, headers: &mut HeaderMap) -> HeaderValue {
+    let host = headers.entry(header::HOST).or_insert_with(|| {
+        HeaderValue::from_str(&client.local.to_string()).unwrap_or(HeaderValue::from_static("localhost"))
+    });
+    host.clone()
 }
 
 /// Takes the path of the route off the target; the program is told in `X-Forwarded-Prefix`.
@@ -316,9 +324,7 @@ fn cut_off(head: &mut Parts, cut: &Cut<'_>) {
     if let Ok(target) = PathAndQuery::try_from(target) {
         head.uri = Uri::from(target);
     }
-    if let Ok(prefix) = HeaderValue::from_str(cut.prefix) {
-        head.headers.insert(FORWARDED_PREFIX, prefix);
-    }
+    forwarded::cut_off(&mut head.headers, cut.prefix);
 }
 
 /// Leads the client elsewhere.

@@ -74,6 +74,18 @@ pub struct Rules {
     pub recording: Recording,
     /// Whether answers say in `Server-Timing` where their time went.
     pub server_timing: bool,
+    /// What becomes of what clients say about the way of their requests.
+    pub forwarded: Forwarded,
+}
+
+/// What becomes of what a client says about the way of its request: `X-Forwarded-For` and its like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarded {
+    /// The truth about its connection takes its place.
+    #[default]
+    Replaced,
+    /// It stays, and is completed.
+    Kept,
 }
 
 /// What is remembered of requests; by default nothing.
@@ -158,6 +170,8 @@ pub struct Limits {
     pub connect: Duration,
     /// How long a client may take for its request head, and how long it may keep an idle connection.
     pub head: Duration,
+    /// People are told of a request that has waited so long for an instance to begin its answer. It goes on waiting.
+    pub answer: Duration,
     /// How long the ends of a tunnel or event stream may take to part at a swap.
     pub parting: Duration,
     /// How long a tunnel with one closed side lives without traffic.
@@ -183,6 +197,7 @@ impl Default for Limits {
             upstream_wait: Duration::from_secs(5),
             connect: Duration::from_secs(10),
             head: Duration::from_secs(30),
+            answer: Duration::from_secs(30),
             parting: Duration::from_secs(1),
             half_close: Duration::from_secs(5),
             silence: Duration::from_secs(1),
@@ -258,7 +273,7 @@ pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 pub enum Told {
     /// A request is over: the line that `access_log` asked for.
     Request(String),
-    /// Something looks wrong, and what to do about it. Told once for a route.
+    /// Something looks wrong, and what to do about it. Told once for a route, or for a request.
     Note {
         /// What.
         text: String,

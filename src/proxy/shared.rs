@@ -20,8 +20,8 @@ use super::{
     records::{Records, replay::Armed},
     route::Lanes,
     settings::{
-        Browser, Feeds, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell, WaitsFor,
-        Written,
+        Browser, Feeds, Forwarded, Hear, Limits, Numbers, Recording, Rules, ServiceRoute, Settings, Since, Stats, Tell,
+        WaitsFor, Written,
     },
     tls::Https,
 };
@@ -76,6 +76,7 @@ pub(super) struct Known {
     pub(super) hold: Duration,
     pub(super) recording: Recording,
     pub(super) server_timing: bool,
+    pub(super) forwarded: Forwarded,
     pub(super) browser: Arc<Browser>,
     services: Vec<ServiceRoute>,
     /// One for each service.
@@ -162,6 +163,7 @@ impl Known {
             hold: rules.hold,
             recording: rules.recording,
             server_timing: rules.server_timing,
+            forwarded: rules.forwarded,
             browser: Arc::new(rules.browser),
             services: rules.services,
             desks,

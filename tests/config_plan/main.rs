@@ -49,6 +49,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!((proxy.fresh, proxy.hold), (Duration::from_secs(5), Duration::from_secs(30)));
     assert!(proxy.enabled && proxy.reload == Reload::Own && proxy.hosts.is_empty());
     assert_eq!((proxy.record, proxy.record_bodies, proxy.server_timing), (500, false, false));
+    assert!(!proxy.trust_forwarded);
     assert_eq!(plan.watch.settle, Settle::Auto);
     let build = &plan.steps[0];
     assert_eq!((build.cancel, build.cache, build.timeout, build.generates), (true, Cache::Session, None, false));
@@ -142,6 +143,7 @@ hosts = ["App.Test"]
 fresh = "1s"
 hold = "1m30s"
 reload = false
+trust_forwarded = true
 
 [[service]]
 name = "db"
@@ -179,6 +181,7 @@ protocol = "h2c"
     let listen = Listen { host: Some("::1".to_owned()), port: 8080, written: true };
     assert_eq!((plan.proxy.listen.clone(), &plan.proxy.hosts[..]), (listen, &["app.test".to_owned()][..]));
     assert_eq!((plan.proxy.hold, plan.proxy.reload), (Duration::from_secs(90), Reload::Never));
+    assert!(plan.proxy.trust_forwarded);
     assert_eq!(plan.watch.settle, Settle::Fixed(Duration::from_millis(250)));
     let gen_step = &plan.steps[0];
     assert_eq!(gen_step.cwd, plan.root.join("web"));

@@ -84,7 +84,7 @@ run = "x""#;
 2 | quic = true
   | ^^^^
   |
-  = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `editor`, `waiting`, `console`, `tls`, `client_certs`, `record`, `record_bodies`, `server_timing`, `enabled`, `request_headers`, `response_headers`, `security_headers`, `cors`, `host_header`, `basic_auth`, `rate_limit`, `max_body`, `max_headers`, `latency`, `fail`, `compress` and `access_log`"#;
+  = hint: the keys are `listen`, `hosts`, `fresh`, `hold`, `reload`, `editor`, `waiting`, `console`, `tls`, `client_certs`, `record`, `record_bodies`, `server_timing`, `trust_forwarded`, `enabled`, `request_headers`, `response_headers`, `security_headers`, `cors`, `host_header`, `basic_auth`, `rate_limit`, `max_body`, `max_headers`, `latency`, `fail`, `compress` and `access_log`"#;
     assert_eq!(problem_of(toml), message);
 }
 

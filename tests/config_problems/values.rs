@@ -185,3 +185,19 @@ run = "x""#;
   = hint: leave `record` out, or say how many requests are remembered"#;
     assert_eq!(problem_of(toml), message);
 }
+
+#[test]
+fn trust_is_given_or_not() {
+    let toml = r#"[proxy]
+trust_forwarded = ["127.0.0.1"]
+
+[[service]]
+name = "api"
+run = "x""#;
+    let message = r#"error: `trust_forwarded` must be `true` or `false`, not an array
+ --> dev.toml:2:19
+  |
+2 | trust_forwarded = ["127.0.0.1"]
+  |                   ^^^^^^^^^^^^^"#;
+    assert_eq!(problem_of(toml), message);
+}

@@ -108,6 +108,7 @@ pub fn plan(steps: Vec<Step>, services: Vec<Service>) -> Plan {
             record: 0,
             record_bodies: false,
             server_timing: false,
+            trust_forwarded: false,
         },
         routes: Vec::new(),
         hooks: Vec::new(),

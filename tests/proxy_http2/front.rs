@@ -1,5 +1,6 @@
 //! Clients that speak HTTP/2 to the proxy, without TLS and knowing it in advance, and programs that speak HTTP/1.1.
 
+use devloop::proxy::Forwarded;
 use hyper::Request;
 use tokio::io::AsyncWriteExt;
 
@@ -29,6 +30,21 @@ async fn a_client_of_http_2_is_answered_by_a_program_of_http_1() {
         (Some("4"), Some("trailers"), "body")
     );
     assert_eq!(seen.header("x-forwarded-host"), Some("localhost:3000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_of_http_2_says_about_its_way_is_kept_where_it_is_trusted() {
+    let app = App::named("app").await;
+    let stage = Stage::with(|settings| settings.rules.forwarded = Forwarded::Kept).await;
+    stage.open(app.addr);
+    let mut asked = get("/");
+    asked.headers_mut().insert("x-forwarded-for", "6.6.6.6".parse().unwrap());
+    asked.headers_mut().insert("x-forwarded-proto", "https".parse().unwrap());
+    assert_eq!(Client::connect(stage.addr).await.ask(asked).await.status, 200);
+    let seen = app.seen.lock().unwrap()[0].clone();
+    let told =
+        ["for", "proto", "host", "port"].map(|name| seen.header(&format!("x-forwarded-{name}")).unwrap().to_owned());
+    assert_eq!(told, ["6.6.6.6, 127.0.0.1", "https", "localhost:3000", "3000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -262,12 +262,6 @@ pub(in super::super) fn fresh_nonce() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
-/// The origin of a request with this head, as a policy writes it.
-pub(in super::super) fn origin(scheme: &str, headers: &HeaderMap) -> Option<String> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    Some(format!("{scheme}://{}", host.trim()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

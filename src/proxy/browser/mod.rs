@@ -17,7 +17,7 @@ mod places;
 pub(super) use self::{
     assets::Assets,
     console::{Allowance, take as take_console},
-    inject::{Asks, By, CLIENT, Opening, POLICIES, Served, fresh_nonce, inject, is_watched, origin},
+    inject::{Asks, By, CLIENT, Opening, POLICIES, Served, fresh_nonce, inject, is_watched},
     page::Page,
     places::link,
 };

@@ -2,9 +2,10 @@
 //! and in bytes, in memory only. It watches; it changes nothing about a request.
 //!
 //! `record` is one request with its `head`s, `trail` what a request leaves behind on its way, `seen` counts the bodies,
-//! `shown` says what may be shown of it, `replay` sends one again.
+//! `shown` says what may be shown of it, `replay` sends one again, `overdue` tells of those that get no answer.
 
 mod head;
+mod overdue;
 mod record;
 pub(super) mod replay;
 mod seen;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub(super) use self::{
+    overdue::Overdue,
     record::{Record, To, What},
     seen::Seen,
     trail::{Tap, Trail},

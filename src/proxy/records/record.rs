@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use hyper::{Method, StatusCode, Uri};
 use tokio::task::AbortHandle;
 
-use super::head::Head;
+use super::{head::Head, trail::Tap};
 use crate::model::{Revision, RunId, Time};
 
 /// One request.
@@ -30,6 +30,8 @@ pub(in crate::proxy) struct Record {
     pub(super) replays: Option<u64>,
     version: AtomicU64,
     weight: AtomicUsize,
+    /// Counts its body, as long as it is on its way.
+    upload: OnceLock<Weak<Tap>>,
     progress: Mutex<Progress>,
     /// The task that sends it again after every swap.
     again: Mutex<Option<AbortHandle>>,
@@ -53,14 +55,17 @@ pub(in crate::proxy) enum To<'a> {
     },
 }
 
-/// How far it has come. Waiting => Working => (Answering | Open) => (Done | BrokenOff).
+/// How far it has come. Waiting => Working => (Waiting | Answering | Open) => (Done | BrokenOff).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::proxy) enum Stage {
     /// At the gate.
     #[default]
     Waiting,
     /// An instance has it.
-    Working,
+    Working {
+        /// It was let in to it.
+        since: Time,
+    },
     /// The head of the answer has passed.
     Answering,
     /// It has become a tunnel.
@@ -83,6 +88,8 @@ pub(in crate::proxy) struct Progress {
     pub(super) took: Option<Duration>,
     /// How often it was let in to an instance.
     pub(super) attempts: u32,
+    /// Whether its answer may begin as late as it likes.
+    pub(super) may_be_silent: bool,
     /// The last of these instances.
     pub(in crate::proxy) run: Option<RunId>,
     pub(super) revision: Option<Revision>,
@@ -139,6 +146,7 @@ impl Record {
             replays,
             version: AtomicU64::new(0),
             weight: AtomicUsize::new(0),
+            upload: OnceLock::new(),
             progress: Mutex::default(),
             again: Mutex::default(),
         }
@@ -173,6 +181,16 @@ impl Record {
         let progress = self.progress();
         let heads = self.target.len() + progress.asked.weight() + progress.answered.weight();
         heads + progress.asked_body.start.len() + progress.answered_body.start.len()
+    }
+
+    /// Its body is counted there.
+    pub(super) fn uploads(&self, tap: &Arc<Tap>) {
+        _ = self.upload.set(Arc::downgrade(tap));
+    }
+
+    /// How much of its body has passed; 0 if that is not counted (any more).
+    pub(super) fn uploaded(&self) -> u64 {
+        self.upload.get().and_then(Weak::upgrade).map_or(0, |tap| tap.bytes())
     }
 
     pub(super) fn again(&self) -> MutexGuard<'_, Option<AbortHandle>> {

@@ -70,7 +70,7 @@ impl Record {
 
 fn can_be_sent_again(progress: &Progress) -> Option<&'static str> {
     match progress.stage {
-        Stage::Waiting | Stage::Working => Some("it is still on its way"),
+        Stage::Waiting | Stage::Working { .. } => Some("it is still on its way"),
         Stage::Answering if !progress.asked_body.is_whole() => Some("it is still on its way"),
         _ if progress.asked.is_empty() => Some("the client left before its head was kept"),
         _ if progress.asked.get(&header::UPGRADE).is_some() => Some("it became another protocol"),
@@ -84,7 +84,7 @@ fn can_be_sent_again(progress: &Progress) -> Option<&'static str> {
 fn state(stage: &Stage) -> (&'static str, Option<&'static str>) {
     match stage {
         Stage::Waiting => ("held", None),
-        Stage::Working => ("working", None),
+        Stage::Working { .. } => ("working", None),
         Stage::Answering => ("answering", None),
         Stage::Open => ("open", None),
         Stage::Done => ("done", None),

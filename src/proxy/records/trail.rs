@@ -41,6 +41,10 @@ impl Tap {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).add(piece, self.keep);
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     fn kept(&self) -> Kept {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -60,6 +64,7 @@ impl Trail {
     pub(in crate::proxy) fn tap(&mut self) -> Option<Arc<Tap>> {
         let way = self.0.as_mut()?;
         let tap = Arc::new(Tap { keep: way.keep, kept: Mutex::default() });
+        way.record.uploads(&tap);
         way.upload = Some(Arc::clone(&tap));
         Some(tap)
     }
@@ -69,13 +74,27 @@ impl Trail {
         let Some(way) = &self.0 else { return };
         let held = now.since(way.record.came);
         way.change(|progress| {
-            progress.stage = Stage::Working;
+            progress.stage = Stage::Working { since: now };
             progress.held.get_or_insert(held);
             progress.attempts += 1;
             progress.run = Some(run);
             progress.revision = Some(revision);
             progress.stale = stale.cloned();
         });
+    }
+
+    /// The instance did not take it: it is at the gate again.
+    pub(in crate::proxy) fn goes_back(&self) {
+        if let Some(way) = &self.0 {
+            way.change(|progress| progress.stage = Stage::Waiting);
+        }
+    }
+
+    /// Nobody is to wonder if its answer begins late.
+    pub(in crate::proxy) fn may_be_silent(&self) {
+        if let Some(way) = &self.0 {
+            way.record.progress().may_be_silent = true;
+        }
     }
 
     /// It becomes something else, whose end is told.

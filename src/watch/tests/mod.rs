@@ -69,6 +69,7 @@ impl World {
                 record: 0,
                 record_bodies: false,
                 server_timing: false,
+                trust_forwarded: false,
             },
             routes: Vec::new(),
             hooks: Vec::new(),
