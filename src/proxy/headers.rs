@@ -30,6 +30,14 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
+/// RFC 9110 section 7.6.1.
+static HOP_BY_HOP: [HeaderName; 6] =
+    [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE];
+/// What devloop has answered itself.
+static NOT_FOR_APPS: [HeaderName; 2] = [HTTP2_SETTINGS, header::EXPECT];
+/// What would lead clients past devloop, or is devloop's to say.
+static NOT_FOR_CLIENTS: [HeaderName; 3] = [header::ALT_SVC, REASON, STALE];
+
 /// What a request asks for beside its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Upgrade {
@@ -113,8 +121,7 @@ pub(super) fn for_app(headers: &mut HeaderMap, upgrade: &Upgrade, origin: &Origi
     let trailers = names(headers, header::TE).any(|name| name.eq_ignore_ascii_case(b"trailers"));
     let hops = hops(headers) + 1;
     strip_hop_by_hop(headers);
-    headers.remove(HTTP2_SETTINGS);
-    headers.remove(header::EXPECT);
+    remove_all(headers, &NOT_FOR_APPS);
     if chunked {
         headers.remove(header::CONTENT_LENGTH);
         headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -137,14 +144,12 @@ pub(super) fn for_client(headers: &mut HeaderMap, local: Local, stale: Option<&s
         headers.remove(header::CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
-    headers.remove(header::ALT_SVC);
+    remove_all(headers, &NOT_FOR_CLIENTS);
     if local == Local::Loopback {
         headers.remove(header::STRICT_TRANSPORT_SECURITY);
     }
-    headers.remove(REASON);
-    match stale {
-        Some(why) => drop(headers.insert(STALE, line(why))),
-        None => drop(headers.remove(STALE)),
+    if let Some(why) = stale {
+        headers.insert(STALE, line(why));
     }
 }
 
@@ -180,9 +185,13 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         let kept = [header::HOST, header::CONTENT_LENGTH, header::TRAILER];
         named.iter().filter(|name| !kept.contains(name)).for_each(|name| drop(headers.remove(name)));
     }
-    for name in
-        [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE]
-    {
+    remove_all(headers, &HOP_BY_HOP);
+}
+
+/// Takes away the fields of these names. Most heads have none of them, and a look at each field costs less than to look
+/// each name up.
+fn remove_all(headers: &mut HeaderMap, unwanted: &[HeaderName]) {
+    while let Some(name) = headers.keys().find(|name| unwanted.contains(name)).cloned() {
         headers.remove(name);
     }
 }

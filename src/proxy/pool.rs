@@ -63,14 +63,16 @@ impl Pool {
 
     /// An idle connection that is ready for a request.
     pub(super) fn take(&self) -> Option<Upstream> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let Idle::Kept(kept) = &mut *idle else { return None };
-        while let Some(mut upstream) = kept.pop() {
+        loop {
+            // Others may take one, while this one is looked at.
+            let mut upstream = match &mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner) {
+                Idle::Kept(kept) => kept.pop()?,
+                Idle::Closed => return None,
+            };
             if upstream.is_ready() {
                 return Some(upstream);
             }
         }
-        None
     }
 
     /// Takes back a connection whose answer has been read.
