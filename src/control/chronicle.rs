@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// At most so many facts …
-const FACTS: usize = 2_000;
+const FACTS: usize = 1_000;
 /// … and so many lines …
 const LINES: usize = 50_000;
 /// … of so many bytes in all.
