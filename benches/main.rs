@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "benchmarks are outside the house")]
 
 mod checkout;
+#[path = "../tests/support/ending.rs"]
+mod ending;
 mod held;
 mod log;
 mod pane;

@@ -59,6 +59,25 @@ pub enum Provider {
     Folder(Arc<str>),
 }
 
+/// Whether HTTP is spoken inside TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scheme {
+    /// It is not.
+    Http,
+    /// It is.
+    Https,
+}
+
+impl Scheme {
+    /// As in addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
 /// One process, of a step or a service. Never reused while devloop runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -15,8 +15,8 @@ use std::{
 
 use bytes::Bytes;
 use devloop::{
-    health::{Front, Outcome, Rules, Scheme, Socket, Target, probe},
-    model::RunId,
+    health::{Front, Outcome, Rules, Socket, Target, probe},
+    model::{RunId, Scheme},
     plan::{Health, Port, Protocol},
     proxy::Speaks,
     tls::{Handshake, Roots},

@@ -15,8 +15,8 @@ use crate::{
         fact::Fact,
     },
     error::Problem,
-    health::{self, Elsewhere, Front, Heard, Notify, Outcome, Scheme, Socket, Target},
-    model::{Artifact, Digest, Exit, FilePath, PastProgram, Provider, Report, Revision, RunId},
+    health::{self, Elsewhere, Front, Heard, Notify, Outcome, Socket, Target},
+    model::{Artifact, Digest, Exit, FilePath, PastProgram, Provider, Report, Revision, RunId, Scheme},
     plan::{Cache, Debugger, Debugging, HostHeader, Inputs, Pattern, Service, Step},
     process::Lease,
     proxy::Speaks,
@@ -102,13 +102,9 @@ impl App {
             }
             Fact::Saved { revision, .. } => self.reach(*revision),
             Fact::Assets { service, files, count } => {
-                let provider = Provider::Service(service.clone());
-                self.doors.proxy.changed(provider, (files.len() == *count).then(|| files.clone()));
+                self.tell_pages(Provider::Service(service.clone()), files, *count);
             }
-            Fact::Files { folder, files, count } => {
-                let provider = Provider::Folder(folder.clone());
-                self.doors.proxy.changed(provider, (files.len() == *count).then(|| files.clone()));
-            }
+            Fact::Files { folder, files, count } => self.tell_pages(Provider::Folder(folder.clone()), files, *count),
             Fact::AtRest { ok, .. } if self.until == Until::Settled => {
                 _ = self.inbox.send(Happening::Settled { ok: *ok });
             }
@@ -119,6 +115,11 @@ impl App {
         let stamp = stamp(self.clock.now());
         self.showing.fact(stamp, fact);
         self.call_hooks(calls);
+    }
+
+    /// Of these files, if they are all.
+    fn tell_pages(&self, provider: Provider, files: &[String], count: usize) {
+        self.doors.proxy.changed(provider, (files.len() == count).then(|| files.to_vec()));
     }
 
     fn digest(&self, batch: BatchId, paths: Vec<FilePath>) {

@@ -32,6 +32,7 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         needs: Vec::new(),
         uses: Vec::new(),
         port: Port::Auto,
+        listen_fds: false,
         protocol: Protocol::Http,
         tls: None,
         swap: Swap::Auto,
@@ -44,7 +45,6 @@ pub fn from_words(words: Vec<String>, root: &Path) -> Result<Plan, Vec<Problem>>
         assets: Globs::default(),
         debug: Default::default(),
         debugging: None,
-        listen_fds: false,
     };
     Ok(Plan {
         root: root.to_path_buf(),

@@ -130,7 +130,9 @@ impl Chronicle {
 
     /// The facts after `number`, oldest first. Number 0 is before everything.
     pub fn facts(&self, number: u64) -> Vec<Entry> {
-        self.known().newest(number, usize::MAX, |entry| matches!(entry.what, What::Fact(_)))
+        let known = self.known();
+        let from = known.facts.partition_point(|entry| entry.number <= number);
+        known.facts.range(from..).cloned().collect()
     }
 
     /// The last `most` of what came after `number`, oldest first, and the number to go on from.

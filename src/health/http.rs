@@ -1,6 +1,7 @@
 //! The little HTTP/1.1 that a probe speaks: one request, and the head of one answer. Pure.
 
-use super::{Front, Scheme};
+use super::Front;
+use crate::model::Scheme;
 
 /// More than this of an answer is not read, in bytes.
 pub(super) const LONGEST: usize = 64 * 1024;

@@ -10,10 +10,11 @@ use tokio::{
 };
 
 use super::{
-    Front, Scheme,
+    Front,
     http::{self, Answer, Read, Speech},
     judge::Observation,
 };
+use crate::model::Scheme;
 
 /// What every client says first, and empty settings.
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

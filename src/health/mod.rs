@@ -19,7 +19,7 @@ pub use self::{
     notify::Notify,
 };
 use crate::{
-    model::{Report, RunId},
+    model::{Report, RunId, Scheme},
     plan::{Health, Port, Protocol, Service},
     sys::Clock,
     tls::Handshake,
@@ -59,17 +59,8 @@ pub struct Target {
 pub struct Front {
     /// What they have for `Host`, such as `localhost:3000`.
     pub host: String,
-    /// What their clients speak.
+    /// What their clients speak; that it is HTTPS is told in `x-forwarded-proto`.
     pub scheme: Scheme,
-}
-
-/// What clients speak to devloop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// HTTP
-    Http,
-    /// HTTPS, which the program is told in `x-forwarded-proto`.
-    Https,
 }
 
 /// What dev.toml says about when a service is ready.

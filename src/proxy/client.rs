@@ -10,15 +10,8 @@ use std::{
 
 use tokio::{net::TcpStream, sync::OnceCell};
 
-use super::{
-    forwarded::Origin,
-    host::Reach,
-    lookout::Nth,
-    peers::Peers,
-    speech::{Scheme, Speech},
-    tls::Shown,
-    wire::hung_up,
-};
+use super::{forwarded::Origin, host::Reach, lookout::Nth, peers::Peers, speech::Speech, tls::Shown, wire::hung_up};
+use crate::model::Scheme;
 
 /// A client's connection.
 #[derive(Debug)]

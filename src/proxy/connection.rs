@@ -33,11 +33,11 @@ use super::{
     records::Seen,
     refusal::Refusal,
     shared::{Known, Shared},
-    speech::{LARGEST_HEAD, Opening, Scheme, Speech, listen},
+    speech::{LARGEST_HEAD, Opening, Speech, listen},
     tls::{Https, Shown},
     wire::ClientIo,
 };
-use crate::plan::Reload;
+use crate::{model::Scheme, plan::Reload};
 
 /// How many fields a head may have: in HTTP/1.1 that is hyper's own limit.
 const MOST_FIELDS: usize = 100;

@@ -220,6 +220,11 @@ pub(super) fn next_frame(
     }
 }
 
+/// The next piece of a file.
+pub(super) fn next_piece(file: &mut FileStream, cx: &mut Context<'_>) -> Polled {
+    file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
+}
+
 /// The answer is complete.
 pub(super) fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
     if let Some(lease) = lease.take() {
@@ -308,9 +313,7 @@ impl Body for Answer {
             Answer::Stream(stream) => stream.poll(cx),
             Answer::Call(call) => call.poll(cx),
             Answer::Page(page) => page.poll(cx),
-            Answer::File(file) => {
-                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
-            }
+            Answer::File(file) => next_piece(file, cx),
             Answer::Download(incoming, lease) => {
                 let frame = ready!(next_frame(incoming, lease, cx));
                 match &frame {

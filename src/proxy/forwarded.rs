@@ -7,7 +7,8 @@ use hyper::{
     header::{HeaderName, HeaderValue},
 };
 
-use super::{settings::Forwarded, speech::Scheme};
+use super::settings::Forwarded;
+use crate::model::Scheme;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

@@ -11,7 +11,8 @@ use hyper::{
     },
 };
 
-use super::{forwarded::Origin, settings::Forwarded, speech::Scheme};
+use super::{forwarded::Origin, settings::Forwarded};
+use crate::model::Scheme;
 
 /// Counts how often a request has passed a devloop.
 pub(super) const HOPS: HeaderName = HeaderName::from_static("x-devloop-hops");

@@ -12,9 +12,11 @@ use super::{
     admission::{Entry, Rest, Word},
     pool::Pool,
     settings::Speaks,
-    speech::Scheme,
 };
-use crate::{model::RunId, plan::Protocol};
+use crate::{
+    model::{RunId, Scheme},
+    plan::Protocol,
+};
 
 /// How far it has come. Serving => Draining => Gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -26,25 +26,6 @@ pub(super) enum Speech {
     Http2,
 }
 
-/// Whether it is spoken inside TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// It is not.
-    Http,
-    /// It is.
-    Https,
-}
-
-impl Scheme {
-    /// As in addresses.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-}
-
 /// What a client's connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {

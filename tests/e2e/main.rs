@@ -5,6 +5,8 @@ mod app;
 #[path = "../browser/chrome.rs"]
 #[expect(dead_code, reason = "the tests of pages use the rest of it")]
 mod chrome;
+#[path = "../support/ending.rs"]
+mod ending;
 #[path = "../support/have.rs"]
 mod have;
 mod plain;

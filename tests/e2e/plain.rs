@@ -5,7 +5,7 @@ use std::{
     process::{Child, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use nix::{
@@ -13,7 +13,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::support::{Answer, DEADLINE, Project, get};
+use crate::{
+    ending::end,
+    support::{Answer, DEADLINE, Project, get},
+};
 
 /// What it has said, and will say.
 pub struct Plain {
@@ -72,15 +75,7 @@ impl Plain {
 
 impl Drop for Plain {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
-            let end = Instant::now() + Duration::from_secs(15);
-            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                thread::sleep(Duration::from_millis(2));
-            }
-            _ = self.child.kill();
-            _ = self.child.wait();
-        }
+        end(&mut self.child);
     }
 }
 

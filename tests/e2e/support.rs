@@ -19,6 +19,8 @@ use nix::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::ending::end;
+
 /// Longer than anything here takes on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -298,15 +300,7 @@ impl Devloop {
 
 impl Drop for Devloop {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
-            let end = Instant::now() + Duration::from_secs(15);
-            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                thread::sleep(Duration::from_millis(2));
-            }
-            _ = self.child.kill();
-            _ = self.child.wait();
-        }
+        end(&mut self.child);
     }
 }
 

@@ -18,8 +18,8 @@ use std::{
 
 use app::*;
 use devloop::{
-    health::{Elsewhere, Front, Notify, Outcome, Rules, Scheme, Socket, Target, ear, probe},
-    model::RunId,
+    health::{Elsewhere, Front, Notify, Outcome, Rules, Socket, Target, ear, probe},
+    model::{RunId, Scheme},
     plan::{Health, Port, Protocol},
 };
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn};

@@ -23,7 +23,7 @@ use nix::{
     unistd::{Pid, ttyname},
 };
 
-use crate::support::DEADLINE;
+use crate::{ending::end, support::DEADLINE};
 
 /// A terminal, what is on its screen, and the program that has it.
 pub struct Terminal {
@@ -215,16 +215,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGCONT);
-            _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
-            let end = Instant::now() + Duration::from_secs(15);
-            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                thread::sleep(Duration::from_millis(2));
-            }
-            _ = self.child.kill();
-            _ = self.child.wait();
-        }
+        end(&mut self.child);
         self.shown.over.store(true, Ordering::SeqCst);
         if let Some(reader) = self.reader.take() {
             _ = reader.join();

@@ -1,7 +1,7 @@
 //! Observations in, verdicts out, on a clock of numbers.
 
 use super::*;
-use crate::{health::Scheme, plan::Protocol};
+use crate::{model::Scheme, plan::Protocol};
 
 const PORT: u16 = 20123;
 

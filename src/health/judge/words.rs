@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use crate::{
     health::{
-        Front, Scheme,
+        Front,
         http::{Answer, Speech},
     },
-    model::Report,
+    model::{Report, Scheme},
     plan::Port,
 };
 

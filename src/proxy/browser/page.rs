@@ -11,7 +11,7 @@ use hyper::body::{Frame, Incoming};
 
 use super::{
     super::{
-        download::{BrokenOff, Lease, Polled, finish, next_frame},
+        download::{BrokenOff, Lease, Polled, finish, next_frame, next_piece},
         files::FileStream,
     },
     decode::Decode,
@@ -133,9 +133,7 @@ impl Raw {
             Raw::Program(incoming, lease) => {
                 next_frame(incoming, lease, cx).map(|frame| frame.map(|frame| frame.map_err(BrokenOff::Program)))
             }
-            Raw::File(file) => {
-                file.poll(cx).map(|piece| piece.map(|piece| piece.map(Frame::data).map_err(BrokenOff::File)))
-            }
+            Raw::File(file) => next_piece(file, cx),
         }
     }
 
