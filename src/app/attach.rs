@@ -34,7 +34,7 @@ use crate::{
     core::{fact::Fact, status::Status},
     error::Problem,
     model::Time,
-    process::{Asked, Signals, queue, stop_self},
+    process::{Asked, Mark, Signals, queue, stop_self},
     sys::Clock,
     ui::{Stamp, pane::Theme},
 };
@@ -217,7 +217,7 @@ impl Teller {
                     if matches!(*fact, Fact::Quitting { .. }) {
                         last_words = Parting::Ended;
                     }
-                    self.tell(Told::Fact(stamp(at), fact));
+                    self.tell(Told::Fact(stamp(at), fact, Mark::default()));
                 }
                 Some(Piece::Line(at, line)) => {
                     // Where nobody takes lines any more, nobody reads.

@@ -47,8 +47,6 @@ const METER: Duration = Duration::from_secs(1);
 const METER_AT_WORK: Duration = Duration::from_millis(200);
 /// So many lines are taken before anything else has its turn.
 const BATCH: usize = 5_000;
-/// So many may have been written before a fact was told, and wait: more than the queue holds of one run.
-const BEFORE_A_FACT: usize = 20_000;
 
 /// What the pane needs beside facts and lines.
 pub(super) struct Feed {
@@ -256,9 +254,11 @@ impl Pane<'_> {
 
     fn told(&mut self, told: Option<Told>) -> Turn {
         match told {
-            Some(Told::Fact(stamp, fact)) => {
+            Some(Told::Fact(stamp, fact, mark)) => {
                 // What a program said before it ended comes before what is said about its end.
-                self.read_lines(BEFORE_A_FACT);
+                while let Some(output) = self.lines.try_before(mark) {
+                    self.output(output);
+                }
                 self.fact(stamp, *fact);
             }
             Some(Told::Line(stamp, line, permit)) => {

@@ -38,7 +38,7 @@ use crate::{
     health::Ear,
     model::{Line, RunId, Stream},
     plan::Plan,
-    process::{LineReader, LineSender, Output, queue},
+    process::{LineReader, LineSender, Mark, Output, queue},
     proxy::{Hear, Heard, Level, Proxy},
     store::Log,
     sys::Clock,
@@ -78,6 +78,7 @@ impl Picture {
 /// The thread that shows.
 pub(super) struct Showing {
     told: UnboundedSender<Told>,
+    lines: LineSender,
     audience: Audience,
     /// Says so when it has shown everything.
     ended: Option<Receiver<()>>,
@@ -96,7 +97,8 @@ enum Patience {
 
 /// What the thread that shows is told.
 pub(super) enum Told {
-    Fact(Stamp, Box<Fact>),
+    /// What programs said before it, up to the mark, is shown first.
+    Fact(Stamp, Box<Fact>, Mark),
     /// A line of a program that another devloop runs; the permit is given back when it is shown.
     Line(Stamp, Line, OwnedSemaphorePermit),
     /// So many lines of the other devloop are missing here.
@@ -123,6 +125,7 @@ pub(super) enum Told {
 /// Tells facts from other threads.
 pub(super) struct Teller {
     told: UnboundedSender<Told>,
+    lines: LineSender,
     audience: Audience,
     clock: Clock,
 }
@@ -131,18 +134,18 @@ impl Teller {
     pub(super) fn note(&self, text: String) {
         let (stamp, fact) = (stamp(self.clock.now()), Fact::Note { text, hint: None });
         self.audience.fact(stamp, &fact);
-        _ = self.told.send(Told::Fact(stamp, Box::new(fact)));
+        _ = self.told.send(Told::Fact(stamp, Box::new(fact), self.lines.mark()));
     }
 }
 
 impl Showing {
     pub(super) fn fact(&self, stamp: Stamp, fact: Fact) {
         self.audience.fact(stamp, &fact);
-        _ = self.told.send(Told::Fact(stamp, Box::new(fact)));
+        _ = self.told.send(Told::Fact(stamp, Box::new(fact), self.lines.mark()));
     }
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
-        Teller { told: self.told.clone(), audience: self.audience.clone(), clock }
+        Teller { told: self.told.clone(), lines: self.lines.clone(), audience: self.audience.clone(), clock }
     }
 
     /// Rings the bell, here and on every pane that is attached.
@@ -196,6 +199,9 @@ impl Drop for Showing {
 /// A terminal that takes nothing for so long is stuck.
 pub(super) const STUCK: Duration = Duration::from_secs(2);
 
+/// So many lines are printed before it is looked whether there is something else to say.
+const BATCH: usize = 1_000;
+
 /// What a pane needs beside what everything that shows needs.
 pub(super) struct Wheel {
     pub(super) status: watch::Receiver<Arc<Status>>,
@@ -226,7 +232,8 @@ pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel, a
         }
     };
     let ended = thread.ok().map(|_| ended);
-    Show { showing: Showing { told: sender, audience, ended, patience, guest }, lines, ears: Ears::default() }
+    let showing = Showing { told: sender, lines: lines.clone(), audience, ended, patience, guest };
+    Show { showing, lines, ears: Ears::default() }
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
@@ -330,12 +337,17 @@ async fn print<W: Write>(
 ) {
     let mut partial = Partial::default();
     loop {
-        // What a program said before it ended comes before what is said about its end.
+        // Lines may come without end: what was told goes first.
         tokio::select! {
             biased;
-            output = lines.next() => partial.print(&mut printer, stamp(clock.now()), output),
             fact = told.recv() => match fact {
-                Some(Told::Fact(stamp, fact)) => printer.fact(stamp, &fact),
+                Some(Told::Fact(when, fact, mark)) => {
+                    // What a program said before it ended comes before what is said about its end.
+                    while let Some(output) = lines.try_before(mark) {
+                        partial.print(&mut printer, stamp(clock.now()), output);
+                    }
+                    printer.fact(when, &fact);
+                }
                 Some(Told::Suspend(done)) => _ = done.send(()),
                 Some(Told::Resume(now)) => clock = now,
                 // Only a pane counts, has a size, and is told what another devloop says.
@@ -345,16 +357,12 @@ async fn print<W: Write>(
                 Some(Told::Bell) => ring(),
                 Some(Told::End) | None => break,
             },
-        }
-        let mut batch = 0;
-        while batch < 1_000 {
-            match lines.try_next() {
-                Some(output) => partial.print(&mut printer, stamp(clock.now()), output),
-                None => break,
+            output = lines.next() => {
+                let batch = std::iter::once(output).chain(std::iter::from_fn(|| lines.try_next()));
+                batch.take(BATCH).for_each(|output| partial.print(&mut printer, stamp(clock.now()), output));
             }
-            batch += 1;
         }
-        if told.is_empty() || batch > 0 {
+        if told.is_empty() {
             printer.flush();
         }
     }

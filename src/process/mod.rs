@@ -35,7 +35,7 @@ pub use self::{
     output::Output,
     ports::{Lease, Ports, listen_on},
     programs::{Programs, Setup},
-    queue::{LineReader, LineSender, queue},
+    queue::{LineReader, LineSender, Mark, queue},
     search::find_program,
     signals::{Asked, Signals, stop_self},
     spawn::GuardBinary,

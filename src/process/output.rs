@@ -11,6 +11,7 @@ use std::{
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::{
     net::unix::pipe,
+    task::yield_now,
     time::{Sleep, sleep, timeout},
 };
 
@@ -19,8 +20,8 @@ use crate::model::{Line, RunId, Stream};
 
 /// A line that is not complete is shown after this time.
 const PARTIAL_AFTER: Duration = Duration::from_millis(100);
-/// Read at once.
-const CHUNK: usize = 64 * 1024;
+/// Read at once, and told before anybody else has their turn.
+const CHUNK: usize = 16 * 1024;
 /// At the end of a program, at most this much is read that others may go on writing.
 const LAST_WORDS: usize = 4 << 20;
 /// A terminal passes on what was written a little later. If nobody has it open any more, its end comes; wait this long
@@ -117,12 +118,14 @@ impl Reader {
             (true, None) => self.pause = Some(Box::pin(sleep(PARTIAL_AFTER))),
             (true, Some(_)) => {}
         }
+        // Where there is always more to read, the runtime would look for what others wait for only now and then.
+        yield_now().await;
     }
 
     /// After the program's end: reads what it has written, without waiting for others that hold its streams open,
     /// and ends its last line.
     pub(super) async fn finish(&mut self, others: Others) {
-        self.drain();
+        self.drain().await;
         let terminal = self.err.is_none();
         if terminal {
             let wait = match others {
@@ -130,7 +133,7 @@ impl Reader {
                 Others::Some => SILENCE,
             };
             while self.out.is_some() && timeout(wait, self.read()).await.is_ok() {
-                self.drain();
+                self.drain().await;
             }
         }
         self.pause = None;
@@ -151,7 +154,7 @@ impl Reader {
         self.teller.tell(Stream::Err, text, Output::Line);
     }
 
-    fn drain(&mut self) {
+    async fn drain(&mut self) {
         for stream in [Stream::Out, Stream::Err] {
             let mut budget = LAST_WORDS;
             while budget > 0 {
@@ -163,6 +166,7 @@ impl Reader {
                     Look::End => {}
                 }
                 self.take(look, stream);
+                yield_now().await;
             }
         }
     }
@@ -269,9 +273,48 @@ async fn over(pause: &mut Option<Pin<Box<Sleep>>>) {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, sync::Mutex};
+    use std::{
+        io::{Read, Write},
+        sync::Mutex,
+    };
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_flood_does_not_keep_the_runtime_from_others() {
+        const ROUNDS: usize = 20;
+        let (out, mut writer) = io::pipe().expect("a pipe");
+        let (err, _keep) = io::pipe().expect("a pipe");
+        std::thread::spawn(move || while writer.write_all(&b"y\n".repeat(CHUNK)).is_ok() {});
+        let lines: Arc<Mutex<usize>> = Arc::default();
+        let sink: Sink = Arc::new({
+            let lines = lines.clone();
+            move |_| *lines.lock().expect("nobody panics") += 1
+        });
+        let mut reader = Reader::new(Arc::from("api"), RunId(1), sink, out.into(), Some(err.into())).expect("a reader");
+        let flood = tokio::spawn(async move {
+            loop {
+                reader.read().await;
+            }
+        });
+        let (mut here, there) = tokio::net::UnixStream::pair().expect("two sockets");
+        let mut there = there.into_std().expect("a socket");
+        there.set_nonblocking(false).expect("it waits");
+        std::thread::spawn(move || {
+            let mut byte = [0];
+            while there.read_exact(&mut byte).is_ok() && there.write_all(&byte).is_ok() {}
+        });
+        for _ in 0..ROUNDS {
+            here.write_all(b"x").await.expect("written");
+            here.read_exact(&mut [0]).await.expect("it comes back");
+        }
+        let chunks = *lines.lock().expect("nobody panics") / (CHUNK / 2);
+        // Some hundreds while the other thread has its turns; 128 for each of 61 turns if nobody looked.
+        assert!(chunks < ROUNDS * 1_000, "{chunks} pieces were read meanwhile");
+        flood.abort();
+    }
 
     #[tokio::test]
     async fn what_the_runtime_does_not_know_of_yet_is_read_at_the_end() {

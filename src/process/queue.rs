@@ -15,8 +15,8 @@ const LINES: usize = 10_000;
 /// And so many bytes of them.
 const BYTES: usize = 2 << 20;
 
-/// A queue that keeps at most 10,000 lines and 2 MiB of each run: beyond that its oldest ones are dropped, and their
-/// number is told in their place. A run that floods does not push out the lines of others.
+/// A queue that keeps at most 10,000 lines and 2 MiB of each run: beyond that its older half is dropped, and the number
+/// of those lines is told in their place. A run that floods does not push out the lines of others.
 pub fn queue() -> (LineSender, LineReader) {
     let shared = Arc::new(Shared { lanes: Mutex::default(), news: Notify::new() });
     (LineSender(shared.clone()), LineReader(shared))
@@ -37,12 +37,12 @@ struct Shared {
 #[derive(Default)]
 struct Lanes {
     /// Numbers what comes in, so that it goes out in the same order.
-    next: u64,
+    next: Mark,
     runs: HashMap<RunId, Lane>,
 }
 
 struct Lane {
-    waiting: VecDeque<(u64, Output)>,
+    waiting: VecDeque<(Mark, Output)>,
     bytes: usize,
     dropped: Option<Dropped>,
 }
@@ -50,15 +50,24 @@ struct Lane {
 struct Dropped {
     source: Arc<str>,
     lines: u64,
-    /// The number of the first one.
-    first: u64,
+    /// The place of the first one.
+    first: Mark,
 }
+
+/// A place in a queue: between what was put in before it was asked for, and what comes later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
 
 impl LineSender {
     /// Puts something in; never waits.
     pub fn push(&self, output: Output) {
         lock(&self.0).push(output);
         self.0.news.notify_one();
+    }
+
+    /// The place behind all that was put in so far.
+    pub fn mark(&self) -> Mark {
+        lock(&self.0).next
     }
 }
 
@@ -76,7 +85,12 @@ impl LineReader {
 
     /// What is there now.
     pub fn try_next(&mut self) -> Option<Output> {
-        lock(&self.0).pop()
+        lock(&self.0).pop(None)
+    }
+
+    /// What is there now of what was put in before this mark.
+    pub fn try_before(&mut self, mark: Mark) -> Option<Output> {
+        lock(&self.0).pop(Some(mark))
     }
 }
 
@@ -90,19 +104,25 @@ impl Lanes {
             Output::Line(line) | Output::Partial(line) => line.run,
             Output::Dropped { run, .. } => *run,
         };
-        let number = self.next;
-        self.next += 1;
+        let mark = self.next;
+        self.next = Mark(mark.0 + 1);
         let lane = self.runs.entry(run).or_insert_with(|| Lane { waiting: VecDeque::new(), bytes: 0, dropped: None });
         lane.bytes += size(&output);
-        lane.waiting.push_back((number, output));
-        while lane.waiting.len() > LINES || (lane.bytes > BYTES && lane.waiting.len() > 1) {
-            lane.drop_oldest();
+        lane.waiting.push_back((mark, output));
+        if lane.is_over(LINES, BYTES) {
+            // Not one by one: whoever is far behind is not to be told so again with every line.
+            while lane.is_over(LINES / 2, BYTES / 2) {
+                lane.drop_oldest();
+            }
         }
     }
 
-    fn pop(&mut self) -> Option<Output> {
+    fn pop(&mut self, before: Option<Mark>) -> Option<Output> {
         let oldest = self.runs.iter().filter_map(|(run, lane)| Some((lane.oldest()?, *run))).min();
-        let (_, run) = oldest?;
+        let (mark, run) = oldest?;
+        if before.is_some_and(|before| mark >= before) {
+            return None;
+        }
         let lane = self.runs.get_mut(&run)?;
         let output = match lane.dropped.take() {
             Some(Dropped { source, lines, .. }) => Output::Dropped { source, run, lines },
@@ -120,8 +140,12 @@ impl Lanes {
 }
 
 impl Lane {
-    fn oldest(&self) -> Option<u64> {
-        self.dropped.as_ref().map(|dropped| dropped.first).or_else(|| self.waiting.front().map(|(number, _)| *number))
+    fn is_over(&self, lines: usize, bytes: usize) -> bool {
+        self.waiting.len() > lines || (self.bytes > bytes && self.waiting.len() > 1)
+    }
+
+    fn oldest(&self) -> Option<Mark> {
+        self.dropped.as_ref().map(|dropped| dropped.first).or_else(|| self.waiting.front().map(|(mark, _)| *mark))
     }
 
     fn drop_oldest(&mut self) {
@@ -154,20 +178,53 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_drops_its_own_oldest_lines_and_their_number_is_told_first() {
+    fn a_flood_drops_its_own_older_half_and_how_much_is_told_first() {
         let (sender, mut reader) = queue();
         sender.push(line(1, "before"));
         for number in 0..LINES + 7 {
             sender.push(line(2, number));
         }
         sender.push(line(1, "after"));
+        let lines = LINES / 2 + 1;
         assert_eq!(reader.try_next(), Some(line(1, "before")));
-        assert_eq!(reader.try_next(), Some(Output::Dropped { source: "run 2".into(), run: RunId(2), lines: 7 }));
-        for number in 7..LINES + 7 {
+        let dropped = Output::Dropped { source: "run 2".into(), run: RunId(2), lines: lines as u64 };
+        assert_eq!(reader.try_next(), Some(dropped));
+        for number in lines..LINES + 7 {
             assert_eq!(reader.try_next(), Some(line(2, number)));
         }
         assert_eq!(reader.try_next(), Some(line(1, "after")));
         assert_eq!(reader.try_next(), None);
+    }
+
+    #[test]
+    fn a_reader_that_is_far_behind_is_not_told_so_with_every_line() {
+        let (sender, mut reader) = queue();
+        (0..LINES).for_each(|number| sender.push(line(1, number)));
+        let (mut lines, mut told) = (0, 0);
+        for number in 0..10 * LINES {
+            (0..2).for_each(|more| sender.push(line(1, number * 2 + more)));
+            match reader.try_next() {
+                Some(Output::Dropped { .. }) => told += 1,
+                Some(_) => lines += 1,
+                None => panic!("there is always something"),
+            }
+        }
+        assert!(told <= 10 * LINES / (LINES / 2) + 1 && lines + told == 10 * LINES, "{told} of {lines}");
+    }
+
+    #[test]
+    fn up_to_a_mark_there_is_what_was_put_in_before_it() {
+        let (sender, mut reader) = queue();
+        let first = sender.mark();
+        sender.push(line(1, "a"));
+        sender.push(line(2, "b"));
+        let mark = sender.mark();
+        sender.push(line(1, "c"));
+        assert_eq!(reader.try_before(first), None);
+        assert_eq!(reader.try_before(mark), Some(line(1, "a")));
+        assert_eq!(reader.try_before(mark), Some(line(2, "b")));
+        assert_eq!(reader.try_before(mark), None);
+        assert_eq!(reader.try_next(), Some(line(1, "c")));
     }
 
     #[test]

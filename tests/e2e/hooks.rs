@@ -42,6 +42,7 @@ fn a_hook_that_floods_slows_nothing_and_ends_with_devloop() {
     devloop.wait("its lines are shown", |event| event["event"] == "output" && event["source"] == "hook");
     for version in ["2", "3", "4"] {
         swap(&project, &mut devloop, version);
+        devloop.event("live");
     }
     assert!(is_alive(pid), "it still floods");
     assert_eq!(devloop.stop().code(), Some(130));

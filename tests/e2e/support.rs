@@ -133,6 +133,8 @@ pub struct Devloop {
     seen: Arc<Seen>,
     /// How many events have been waited past.
     at: usize,
+    /// `127.0.0.1:PORT` of the proxy, once it was asked for.
+    address: Option<String>,
 }
 
 #[derive(Default)]
@@ -163,7 +165,7 @@ impl Devloop {
             _ = stderr.read_to_string(&mut text);
             eprint!("{text}");
         });
-        Devloop { child, seen, at: 0 }
+        Devloop { child, seen, at: 0, address: None }
     }
 
     pub fn pid(&self) -> u32 {
@@ -239,15 +241,19 @@ impl Devloop {
 
     /// `127.0.0.1:PORT` of the proxy.
     pub fn address(&mut self) -> String {
+        if let Some(address) = &self.address {
+            return address.clone();
+        }
         let find = |event: &Value| {
             let addresses = event["addresses"].as_array()?;
             addresses.iter().filter_map(Value::as_str).find(|address| address.starts_with("127.")).map(str::to_owned)
         };
         let known = self.events().iter().find_map(find);
-        known.unwrap_or_else(|| {
+        let address = known.unwrap_or_else(|| {
             let event = self.event("listening");
             find(&event).expect("it listens on IPv4")
-        })
+        });
+        self.address.insert(address).clone()
     }
 
     /// `GET path` through the proxy.
