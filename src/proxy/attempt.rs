@@ -5,7 +5,6 @@ use std::{
     future::{Future, poll_fn},
     io,
     sync::Arc,
-    task::Context,
     time::Duration,
 };
 
@@ -122,10 +121,7 @@ pub(super) async fn send(
     // Without a budget of its own: a look that was put off would be lost where nobody is woken for it.
     let mut answer = std::pin::pin!(unconstrained(upstream.send(request)));
     let counts = Arc::clone(&upstream.counts);
-    let mut answer = std::pin::pin!(poll_fn(|cx| {
-        upstream.drive(cx);
-        answer.as_mut().poll(&mut Context::from_waker(upstream.waker(cx)))
-    }));
+    let mut answer = std::pin::pin!(poll_fn(|cx| upstream.pursue(cx, |cx| answer.as_mut().poll(cx))));
     let result = match permit {
         None => answer.await,
         Some((permit, released)) => match tokio::time::timeout(LONGEST_SHARE, answer.as_mut()).await {

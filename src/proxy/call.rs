@@ -91,12 +91,12 @@ impl Call {
             Parting::Together(_) | Parting::Watched(_) => {}
         }
         match ready!(next_frame(&mut self.incoming, &mut self.lease, cx)) {
-            Some(Ok(frame)) => self.pass(frame, cx),
+            Some(Ok(frame)) => self.pass(frame),
             Some(Err(error)) if self.messages.at_boundary() && is_lost(&error) => self.end(ENDED),
             Some(Err(error)) => self.break_off(BrokenOff::Program(error)),
             None => {
                 self.parting = Parting::Over;
-                finish(&mut self.lease, cx);
+                finish(&mut self.lease);
                 Poll::Ready(None)
             }
         }
@@ -122,12 +122,12 @@ impl Call {
         }
     }
 
-    fn pass(&mut self, frame: Frame<Bytes>, cx: &mut Context<'_>) -> Polled {
+    fn pass(&mut self, frame: Frame<Bytes>) -> Polled {
         let mut data = match frame.into_data() {
             Ok(data) => data,
             Err(trailers) => {
                 self.parting = Parting::Over;
-                finish(&mut self.lease, cx);
+                finish(&mut self.lease);
                 return Poll::Ready(Some(Ok(trailers)));
             }
         };

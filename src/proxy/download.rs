@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -60,10 +60,9 @@ impl Lease {
     }
 
     /// The answer is complete: the connection can be used again.
-    fn finish(self, cx: &mut Context<'_>) {
+    fn finish(self) {
         let Lease { admission, mut upstream, slot } = self;
-        // So that it notices, too, and is ready for the next request.
-        upstream.drive(cx);
+        upstream.rest();
         admission.instance.pool.give_back(upstream);
         drop(slot);
         drop(admission);
@@ -158,7 +157,7 @@ impl Answer {
     /// Of a program's answer.
     pub(super) fn download(incoming: Incoming, lease: Lease) -> Answer {
         if incoming.is_end_stream() {
-            lease.finish(&mut Context::from_waker(Waker::noop()));
+            lease.finish();
             return Answer::Own(None);
         }
         Answer::Download(incoming, Some(lease))
@@ -209,15 +208,7 @@ pub(super) fn next_frame(
     cx: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
     let Some(lease) = lease else { return Pin::new(incoming).poll_frame(cx) };
-    let mut quiet = Context::from_waker(lease.upstream.waker(cx));
-    match Pin::new(&mut *incoming).poll_frame(&mut quiet) {
-        Poll::Ready(frame) => Poll::Ready(frame),
-        Poll::Pending => {
-            lease.upstream.drive(cx);
-            let mut quiet = Context::from_waker(lease.upstream.waker(cx));
-            Pin::new(incoming).poll_frame(&mut quiet)
-        }
-    }
+    lease.upstream.pursue(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx))
 }
 
 /// The next piece of a file.
@@ -226,9 +217,9 @@ pub(super) fn next_piece(file: &mut FileStream, cx: &mut Context<'_>) -> Polled 
 }
 
 /// The answer is complete.
-pub(super) fn finish(lease: &mut Option<Lease>, cx: &mut Context<'_>) {
+pub(super) fn finish(lease: &mut Option<Lease>) {
     if let Some(lease) = lease.take() {
-        lease.finish(cx);
+        lease.finish();
     }
 }
 
@@ -262,7 +253,7 @@ impl Stream {
         match ready!(next_frame(&mut self.incoming, &mut self.lease, cx)) {
             None => {
                 self.parting = Parting::Over;
-                finish(&mut self.lease, cx);
+                finish(&mut self.lease);
                 Poll::Ready(None)
             }
             Some(Ok(frame)) => Poll::Ready(self.pass(frame).map(Ok)),
@@ -319,7 +310,7 @@ impl Body for Answer {
                 match &frame {
                     Some(Err(_)) => *lease = None,
                     Some(Ok(_)) if !incoming.is_end_stream() => {}
-                    None | Some(Ok(_)) => finish(lease, cx),
+                    None | Some(Ok(_)) => finish(lease),
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(BrokenOff::Program)))
             }

@@ -36,6 +36,7 @@ mod peers;
 mod queue;
 
 mod attempt;
+mod bell;
 mod body;
 mod deliver;
 mod forward;

@@ -27,7 +27,7 @@ use super::{
     road::Road,
     speech::LARGEST_HEAD,
     trunk::Trunk,
-    upstream::Upstream,
+    upstream::{Driver, Upstream},
     wire::{CountedIo, Counts},
 };
 use crate::tls::{Alpn, Handshake};
@@ -128,16 +128,10 @@ impl Pool {
         let mut builder = http1::Builder::new();
         builder.preserve_header_case(true);
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
-        let watched = Arc::clone(&counts);
-        let driver = async move {
-            tokio::select! {
-                biased;
-                // How it ends is told to whoever waits for an answer.
-                _ = connection.with_upgrades() => {}
-                () = abandoned(phase, watched, silence) => {}
-            }
-        };
-        Ok(Upstream::of_http1(sender, counts, Box::pin(driver)))
+        let connection = async { _ = connection.with_upgrades().await };
+        let abandoned = Box::pin(abandoned(phase, Arc::clone(&counts), silence));
+        let driver = Driver { connection: Box::pin(connection), abandoned };
+        Ok(Upstream::of_http1(sender, counts, driver))
     }
 
     /// A share in the connection of HTTP/2; makes it if there is none. It ends by itself as others do.

@@ -2,13 +2,14 @@
 //! over it is decided elsewhere.
 //!
 //! A connection of HTTP/1.1 has no task of its own: whoever sends a request drives it along until the answer has been
-//! read. That saves the way through the scheduler, there and back, for every request.
+//! read. That saves the way through the scheduler, there and back, for every request; for the same reason its user is
+//! not woken for what he looks at again by himself.
 
 use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
 };
 
 use hyper::{
@@ -17,7 +18,7 @@ use hyper::{
     client::conn::{TrySendError, http1, http2},
 };
 
-use super::{body::UploadBody, wire::Counts};
+use super::{bell::Bell, body::UploadBody, wire::Counts};
 
 /// A way to a program.
 pub(super) struct Upstream {
@@ -36,15 +37,39 @@ enum Sender {
 /// Who reads and writes. ByUser => (ByTask | Over).
 enum Drive {
     /// Whoever uses the connection.
-    ByUser(Driver),
+    ByUser(Driver, Bell),
     /// A task of its own.
     ByTask,
     /// Nobody: it is closed.
     Over,
 }
 
-/// Reads and writes until the connection is closed.
-pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Reads and writes until the connection is closed, or has to be given up.
+pub(super) struct Driver {
+    /// Reads and writes.
+    pub(super) connection: Steps,
+    /// Resolves when it is to be given up.
+    pub(super) abandoned: Steps,
+}
+
+/// So often a connection is driven before others have their turn: once for what has come, once for what that has
+/// brought about, and one to spare.
+const DRIVES: usize = 3;
+
+/// Something that goes on whenever it is polled.
+pub(super) type Steps = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // How it ends is told to whoever waits for an answer.
+        match self.connection.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => self.abandoned.as_mut().poll(cx),
+        }
+    }
+}
 
 type Sending = Result<Response<Incoming>, TrySendError<Request<UploadBody>>>;
 
@@ -56,7 +81,7 @@ enum Begun<A, B> {
 impl Upstream {
     /// A connection for one request at a time.
     pub(super) fn of_http1(sender: http1::SendRequest<UploadBody>, counts: Arc<Counts>, driver: Driver) -> Upstream {
-        Upstream { sender: Sender::Http1(sender), counts, drive: Drive::ByUser(driver) }
+        Upstream { sender: Sender::Http1(sender), counts, drive: Drive::ByUser(driver, Bell::default()) }
     }
 
     /// A share in the instance's connection with this number.
@@ -86,36 +111,62 @@ impl Upstream {
         }
     }
 
-    /// Reads and writes what can be read and written now; the caller is woken when there is more.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Drive::ByUser(driver) = &mut self.drive
-            && driver.as_mut().poll(cx).is_ready()
-        {
-            self.drive = Drive::Over;
+    /// Looks at something that the connection brings about, and drives it as long as there is something to do. The
+    /// caller is woken when it is worth to look again, but not by what he has done himself: a task that wakes itself
+    /// costs the scheduler as much as one that wakes another.
+    pub(super) fn pursue<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if let Drive::ByUser(_, bell) = &self.drive {
+            bell.rings_for(cx.waker());
         }
+        for _ in 0..DRIVES {
+            let Drive::ByUser(_, bell) = &self.drive else { return look(cx) };
+            match bell.muted(|| look(&mut Context::from_waker(Waker::noop()))) {
+                Poll::Ready(seen) => return Poll::Ready(seen),
+                Poll::Pending if !bell.has_rung() => return Poll::Pending,
+                Poll::Pending => self.drive(),
+            }
+        }
+        // There may be more to do, but it is time for others; or it has been driven to its end.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// The waker for what only `drive` can make ready: none, if the caller drives and looks again himself. A task that
-    /// wakes itself costs the scheduler as much as one that wakes another.
-    pub(super) fn waker<'a>(&self, cx: &Context<'a>) -> &'a Waker {
-        match self.drive {
-            Drive::ByUser(_) => Waker::noop(),
-            Drive::ByTask | Drive::Over => cx.waker(),
+    /// Reads and writes what can be read and written now.
+    fn drive(&mut self) {
+        if let Drive::ByUser(driver, bell) = &mut self.drive
+            && Pin::new(driver).poll(&mut bell.answer()).is_ready()
+        {
+            self.drive = Drive::Over;
         }
     }
 
     /// From now on it is driven by itself: its user may be busy with something else for long.
     pub(super) fn set_free(&mut self) {
         match std::mem::replace(&mut self.drive, Drive::ByTask) {
-            Drive::ByUser(driver) => drop(tokio::spawn(driver)),
+            Drive::ByUser(driver, _) => drop(tokio::spawn(driver)),
             other => self.drive = other,
         }
+    }
+
+    /// Its user is done with it: nobody is woken for it until there is another one.
+    pub(super) fn rest(&mut self) {
+        if let Drive::ByUser(_, bell) = &self.drive {
+            bell.rings_for(Waker::noop());
+        }
+        // So that it notices, too, and is ready for the next request.
+        self.drive();
     }
 
     /// Whether it can take another request when this one is over. An idle one hears here that the program has closed
     /// it.
     pub(super) fn is_ready(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        if matches!(&self.drive, Drive::ByUser(_, bell) if bell.has_rung()) {
+            self.drive();
+        }
         match &self.sender {
             Sender::Http1(sender) => sender.is_ready(),
             Sender::Http2(..) => false,

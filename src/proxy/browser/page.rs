@@ -92,7 +92,7 @@ impl Page {
                     if let Err(error) = self.flush() {
                         return self.broken(BrokenOff::Coding(error));
                     }
-                    self.raw.finish(cx);
+                    self.raw.finish();
                 }
             }
         }
@@ -138,9 +138,9 @@ impl Raw {
     }
 
     /// All of it has been read.
-    fn finish(&mut self, cx: &mut Context<'_>) {
+    fn finish(&mut self) {
         if let Raw::Program(_, lease) = self {
-            finish(lease, cx);
+            finish(lease);
         }
     }
 
