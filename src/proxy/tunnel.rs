@@ -107,10 +107,15 @@ enum End {
 }
 
 impl Tunnel {
-    /// Lives as long as the tunnel. Both sockets are closed when it returns.
-    pub(super) async fn run(self, shared: Arc<Shared>) {
+    /// Lives as long as the tunnel, which counts from now on: before the client hears that it is one. Both sockets are
+    /// closed when it ends.
+    pub(super) fn run(self, shared: Arc<Shared>) -> impl Future<Output = ()> + Send {
+        let counted = Counted::new(self.admission.desk());
+        self.pass(shared, counted)
+    }
+
+    async fn pass(self, shared: Arc<Shared>, _counted: Counted) {
         let Ok((client, app)) = tokio::try_join!(self.client, self.app) else { return };
-        let _counted = Counted::new(self.admission.desk());
         let ends = Ending { instance: &self.admission, shared: &shared };
         let (from_client, mut to_client) = split(TokioIo::new(client));
         let (from_app, mut to_app) = split(TokioIo::new(app));
