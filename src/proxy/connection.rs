@@ -22,6 +22,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
+    alarm::Alarm,
     browser::{Asks, is_watched, take_console},
     client::Client,
     download::Answer,
@@ -122,7 +123,7 @@ where
         Speech::Http1 => {
             let mut builder = http1::Builder::new();
             builder.preserve_header_case(true).max_header_size(LARGEST_HEAD as usize);
-            builder.timer(TokioTimer::new()).header_read_timeout(shared.limits.head);
+            builder.timer(Alarm::new(shared.limits.head)).header_read_timeout(shared.limits.head);
             let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
             tokio::select! {
                 result = connection.as_mut() => result,

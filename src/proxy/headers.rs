@@ -180,8 +180,10 @@ fn allow_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> =
-            names(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+        // The usual words name nothing that would not go anyway.
+        let is_word = |name: &[u8]| [&b"keep-alive"[..], b"close"].iter().any(|word| name.eq_ignore_ascii_case(word));
+        let named = names(headers, header::CONNECTION).filter(|name| !is_word(name));
+        let named: Vec<HeaderName> = named.filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
         // What frames or addresses the message is not the client's to take away.
         let kept = [header::HOST, header::CONTENT_LENGTH, header::TRAILER];
         named.iter().filter(|name| !kept.contains(name)).for_each(|name| drop(headers.remove(name)));

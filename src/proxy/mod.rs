@@ -28,6 +28,7 @@ mod route;
 mod rules;
 
 mod admission;
+mod alarm;
 mod client;
 mod desk;
 mod gate;
