@@ -1,6 +1,6 @@
-//! The timer of one client connection. hyper sets one for the head of every request and takes it back when the head is
-//! there; each time the runtime would have to file it and to find it again. Here one is filed for all of them, and set
-//! anew only when it rings.
+//! The timer of one client connection. There are limits for the head of every request and for what it waits for, and
+//! nearly all are taken back; each time the runtime would have to file one and to find it again. Here one is filed for
+//! all of them, and set anew only when it rings.
 
 use std::{
     pin::Pin,
@@ -12,7 +12,7 @@ use std::{
 use hyper::rt::{Sleep, Timer};
 use tokio::time;
 
-/// A timer for hyper; of what it hands out, one is waited for at a time.
+/// A timer, for hyper, too. Of the limits that it hands out, one is waited for at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Alarm(Arc<Mutex<Pin<Box<time::Sleep>>>>);
 
@@ -25,15 +25,13 @@ impl Alarm {
 
 impl Timer for Alarm {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(self.now() + duration)
+        // Only asked for its deadline: it is never filed.
+        let deadline = time::sleep(duration).deadline();
+        self.sleep_until(deadline.into_std())
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         Box::pin(Limit { alarm: self.clone(), deadline: deadline.into() })
-    }
-
-    fn now(&self) -> Instant {
-        time::Instant::now().into_std()
     }
 }
 
@@ -54,7 +52,7 @@ impl Future for Limit {
             match filed.as_mut().poll(cx) {
                 // Whoever is woken too early comes again.
                 Poll::Pending if filed.deadline() <= self.deadline => return Poll::Pending,
-                Poll::Ready(()) if time::Instant::now() >= self.deadline => return Poll::Ready(()),
+                Poll::Ready(()) if filed.deadline() >= self.deadline => return Poll::Ready(()),
                 _ => filed.as_mut().reset(self.deadline),
             }
         }
@@ -69,7 +67,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_ends_when_it_should_whatever_was_set_before() {
-        let (alarm, began) = (Alarm::new(LIMIT), time::Instant::now());
+        let (alarm, began) = (Alarm::new(LIMIT), time::sleep(Duration::ZERO).deadline());
         let first = alarm.sleep(LIMIT);
         time::advance(Duration::from_secs(20)).await;
         drop(first);

@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{
+    bell::Bell,
     instance::Phase,
     road::Road,
     speech::LARGEST_HEAD,
@@ -130,7 +131,7 @@ impl Pool {
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
         let connection = async { _ = connection.with_upgrades().await };
         let abandoned = Box::pin(abandoned(phase, Arc::clone(&counts), silence));
-        let driver = Driver { connection: Box::pin(connection), abandoned };
+        let driver = Driver { connection: Box::pin(connection), abandoned, bell: Bell::default() };
         Ok(Upstream::of_http1(sender, counts, driver))
     }
 

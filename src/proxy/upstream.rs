@@ -37,7 +37,7 @@ enum Sender {
 /// Who reads and writes. ByUser => (ByTask | Over).
 enum Drive {
     /// Whoever uses the connection.
-    ByUser(Driver, Bell),
+    ByUser(Box<Driver>),
     /// A task of its own.
     ByTask,
     /// Nobody: it is closed.
@@ -50,6 +50,8 @@ pub(super) struct Driver {
     pub(super) connection: Steps,
     /// Resolves when it is to be given up.
     pub(super) abandoned: Steps,
+    /// Wakes whoever uses it.
+    pub(super) bell: Bell,
 }
 
 /// So often a connection is driven before others have their turn: once for what has come, once for what that has
@@ -59,15 +61,28 @@ const DRIVES: usize = 3;
 /// Something that goes on whenever it is polled.
 pub(super) type Steps = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+impl Driver {
+    /// Reads and writes what can be read and written now.
+    fn drive(&mut self) -> Poll<()> {
+        steps(&mut self.connection, &mut self.abandoned, &mut self.bell.answer())
+    }
+}
+
+/// By itself.
 impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // How it ends is told to whoever waits for an answer.
-        match self.connection.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => self.abandoned.as_mut().poll(cx),
-        }
+        let Driver { connection, abandoned, .. } = &mut *self;
+        steps(connection, abandoned, cx)
+    }
+}
+
+fn steps(connection: &mut Steps, abandoned: &mut Steps, cx: &mut Context<'_>) -> Poll<()> {
+    // How it ends is told to whoever waits for an answer.
+    match connection.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => abandoned.as_mut().poll(cx),
     }
 }
 
@@ -81,7 +96,7 @@ enum Begun<A, B> {
 impl Upstream {
     /// A connection for one request at a time.
     pub(super) fn of_http1(sender: http1::SendRequest<UploadBody>, counts: Arc<Counts>, driver: Driver) -> Upstream {
-        Upstream { sender: Sender::Http1(sender), counts, drive: Drive::ByUser(driver, Bell::default()) }
+        Upstream { sender: Sender::Http1(sender), counts, drive: Drive::ByUser(Box::new(driver)) }
     }
 
     /// A share in the instance's connection with this number.
@@ -119,14 +134,14 @@ impl Upstream {
         cx: &mut Context<'_>,
         mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        if let Drive::ByUser(_, bell) = &self.drive {
-            bell.rings_for(cx.waker());
+        if let Drive::ByUser(driver) = &self.drive {
+            driver.bell.rings_for(cx.waker());
         }
         for _ in 0..DRIVES {
-            let Drive::ByUser(_, bell) = &self.drive else { return look(cx) };
-            match bell.muted(|| look(&mut Context::from_waker(Waker::noop()))) {
+            let Drive::ByUser(driver) = &self.drive else { return look(cx) };
+            match driver.bell.muted(|| look(&mut Context::from_waker(Waker::noop()))) {
                 Poll::Ready(seen) => return Poll::Ready(seen),
-                Poll::Pending if !bell.has_rung() => return Poll::Pending,
+                Poll::Pending if !driver.bell.has_rung() => return Poll::Pending,
                 Poll::Pending => self.drive(),
             }
         }
@@ -137,8 +152,8 @@ impl Upstream {
 
     /// Reads and writes what can be read and written now.
     fn drive(&mut self) {
-        if let Drive::ByUser(driver, bell) = &mut self.drive
-            && Pin::new(driver).poll(&mut bell.answer()).is_ready()
+        if let Drive::ByUser(driver) = &mut self.drive
+            && driver.drive().is_ready()
         {
             self.drive = Drive::Over;
         }
@@ -147,15 +162,15 @@ impl Upstream {
     /// From now on it is driven by itself: its user may be busy with something else for long.
     pub(super) fn set_free(&mut self) {
         match std::mem::replace(&mut self.drive, Drive::ByTask) {
-            Drive::ByUser(driver, _) => drop(tokio::spawn(driver)),
+            Drive::ByUser(driver) => drop(tokio::spawn(driver)),
             other => self.drive = other,
         }
     }
 
     /// Its user is done with it: nobody is woken for it until there is another one.
     pub(super) fn rest(&mut self) {
-        if let Drive::ByUser(_, bell) = &self.drive {
-            bell.rings_for(Waker::noop());
+        if let Drive::ByUser(driver) = &self.drive {
+            driver.bell.rings_for(Waker::noop());
         }
         // So that it notices, too, and is ready for the next request.
         self.drive();
@@ -164,7 +179,7 @@ impl Upstream {
     /// Whether it can take another request when this one is over. An idle one hears here that the program has closed
     /// it.
     pub(super) fn is_ready(&mut self) -> bool {
-        if matches!(&self.drive, Drive::ByUser(_, bell) if bell.has_rung()) {
+        if matches!(&self.drive, Drive::ByUser(driver) if driver.bell.has_rung()) {
             self.drive();
         }
         match &self.sender {
