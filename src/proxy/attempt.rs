@@ -13,7 +13,6 @@ use tokio::{sync::OwnedSemaphorePermit, task::unconstrained};
 
 use super::{
     body::UploadBody,
-    client::Client,
     desk::Admission,
     headers::to_http2,
     instance::{Instance, draining},
@@ -63,7 +62,7 @@ pub(super) enum Sent {
     Parted,
 }
 
-pub(super) async fn way(shared: &Shared, client: &Client, admission: &Admission, speech: Speech, reuse: Reuse) -> Way {
+pub(super) async fn way(shared: &Shared, admission: &Admission, speech: Speech, reuse: Reuse) -> Way {
     let instance = &admission.instance;
     let (connect, silence) = (shared.limits.connect, shared.limits.silence);
     if speech == Speech::Http2 {
@@ -80,7 +79,7 @@ pub(super) async fn way(shared: &Shared, client: &Client, admission: &Admission,
                 tokio::select! {
                     slot = slots.acquire_owned() => Some(slot.ok()),
                     () = draining(instance.phase()) => None,
-                    () = client.limit(shared.limits.upstream_wait) => Some(None),
+                    () = tokio::time::sleep(shared.limits.upstream_wait) => Some(None),
                 }
             };
             let Some(slot) = Box::pin(waiting).await else { return Way::Draining };

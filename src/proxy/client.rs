@@ -6,15 +6,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use hyper::rt::Timer;
 use tokio::{net::TcpStream, sync::OnceCell};
 
-use super::{
-    alarm::Alarm, forwarded::Origin, host::Reach, lookout::Nth, peers::Peers, speech::Speech, tls::Shown, wire::hung_up,
-};
+use super::{forwarded::Origin, host::Reach, lookout::Nth, peers::Peers, speech::Speech, tls::Shown, wire::hung_up};
 use crate::model::Scheme;
 
 /// A client's connection.
@@ -35,8 +31,6 @@ pub(super) struct Client {
     pub(super) scheme: Scheme,
     /// What programs are told of it.
     pub(super) origin: Origin,
-    /// For the limits of the request that is under way; in HTTP/2 there may be many.
-    pub(super) alarm: Alarm,
     pid: OnceCell<Option<u32>>,
     http_10: AtomicBool,
     has_asked: AtomicBool,
@@ -52,13 +46,12 @@ pub(super) enum Sight {
 }
 
 impl Client {
-    /// Of an accepted connection; `limit` is the usual one for a head.
+    /// Of an accepted connection.
     pub(super) fn new(
         stream: Arc<TcpStream>,
         (local, peer, reach): (SocketAddr, SocketAddr, Reach),
         (speech, scheme): (Speech, Scheme),
         shown: Option<Shown>,
-        limit: Duration,
     ) -> Client {
         Client {
             stream: Some(stream),
@@ -69,7 +62,6 @@ impl Client {
             speech,
             scheme,
             origin: Origin::new(peer.ip(), scheme, local.port()),
-            alarm: Alarm::new(limit),
             pid: OnceCell::new(),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
@@ -88,7 +80,6 @@ impl Client {
             speech: Speech::Http1,
             scheme: Scheme::Http,
             origin: Origin::new(none.ip(), Scheme::Http, none.port()),
-            alarm: Alarm::new(Duration::ZERO),
             pid: OnceCell::new_with(Some(None)),
             http_10: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
@@ -117,14 +108,6 @@ impl Client {
         tokio::select! {
             () = hung_up(stream) => {}
             () = hidden => {}
-        }
-    }
-
-    /// Resolves after this time, for a request that waits for one thing at a time.
-    pub(super) async fn limit(&self, time: Duration) {
-        match (self.speech, &self.stream) {
-            (Speech::Http1, Some(_)) => self.alarm.sleep(time).await,
-            (Speech::Http2, _) | (_, None) => tokio::time::sleep(time).await,
         }
     }
 

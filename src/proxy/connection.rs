@@ -70,9 +70,7 @@ pub(super) async fn serve(shared: Arc<Shared>, reach: Reach, stream: TcpStream) 
     shared.connections.fetch_add(1, Ordering::Relaxed);
     let stream = Arc::new(stream);
     let tls = shared.known().tls.clone();
-    let client = |spoken, shown| {
-        Arc::new(Client::new(Arc::clone(&stream), (local, peer, reach), spoken, shown, shared.limits.head))
-    };
+    let client = |spoken, shown| Arc::new(Client::new(Arc::clone(&stream), (local, peer, reach), spoken, shown));
     match open(&shared, tls, &stream).await {
         None => {}
         Some(Opened::Plain(io, speech)) => converse(&shared, &client((speech, Scheme::Http), None), io).await,
@@ -124,7 +122,7 @@ where
         Speech::Http1 => {
             let mut builder = http1::Builder::new();
             builder.preserve_header_case(true).max_header_size(LARGEST_HEAD as usize);
-            builder.timer(client.alarm.clone()).header_read_timeout(shared.limits.head);
+            builder.timer(TokioTimer::new()).header_read_timeout(shared.limits.head);
             let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
             tokio::select! {
                 result = connection.as_mut() => result,

@@ -81,7 +81,7 @@ pub(super) async fn forward(shared: &Arc<Shared>, desk: &Arc<Desk>, journey: &mu
         }
         let (protocol, asked) = (admission.instance.protocol, &journey.upgrade.0);
         let speech = to_app(protocol, journey.came_in, &journey.head.headers, asked);
-        let (mut upstream, slot) = match way(shared, &journey.client, &admission, speech, reuse).await {
+        let (mut upstream, slot) = match way(shared, &admission, speech, reuse).await {
             Way::Open(upstream, slot) => (upstream, slot),
             Way::Draining => {
                 journey.trail.goes_back();

@@ -28,7 +28,6 @@ mod route;
 mod rules;
 
 mod admission;
-mod alarm;
 mod client;
 mod desk;
 mod gate;
