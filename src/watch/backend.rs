@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
-use notify::{
-    Config, Error, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
-    event::{AccessKind, AccessMode},
-};
+#[cfg(not(target_os = "linux"))]
+use notify::RecommendedWatcher as Kernel;
+use notify::{Config, Error, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use notify_debouncer_full::{DebounceEventResult, DebouncedEvent, Debouncer, NoCache, new_debouncer_opt};
 
+#[cfg(target_os = "linux")]
+use super::inotify::Inotify as Kernel;
 use super::{
     engine::Ask,
     poller::{INTERVAL, Poller},
@@ -81,7 +82,7 @@ pub(super) struct Backend {
 }
 
 enum Native {
-    Folders(RecommendedWatcher),
+    Folders(Kernel),
     Trees { stream: Debouncer<RecommendedWatcher, NoCache>, roots: Vec<PathBuf> },
     Off,
 }
@@ -184,18 +185,16 @@ impl Backend {
     }
 }
 
-/// Opening and closing after reading are dropped here: every compiler run makes one of each for every file.
-fn folders(out: Sender<In>) -> Result<RecommendedWatcher, Error> {
+fn folders(out: Sender<In>) -> Result<Kernel, Error> {
     let handler = move |result: Result<Event, Error>| {
         let message = match result {
-            Ok(Event { kind: EventKind::Access(kind), .. }) if kind != AccessKind::Close(AccessMode::Write) => return,
             Ok(event) => In::Event(event),
             Err(error) => In::Trouble(vec![error]),
         };
         // Nobody listens any more: the watcher is being dropped.
         let _ = out.send(message);
     };
-    RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))
+    Kernel::new(handler, Config::default().with_follow_symlinks(false))
 }
 
 fn debounced<T: Watcher>(source: Source, config: Config, out: Sender<In>) -> Result<Debouncer<T, NoCache>, Error> {

@@ -15,6 +15,8 @@ mod filesystem;
 mod git;
 mod gitignore;
 mod ignore;
+#[cfg(target_os = "linux")]
+mod inotify;
 mod ledger;
 mod mailbox;
 mod names;

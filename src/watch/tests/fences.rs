@@ -67,39 +67,3 @@ async fn what_an_earlier_devloop_left_is_swept_and_no_fence_of_ours() {
     assert_eq!(mail.fences.len(), 1);
     assert!(mail.touches.is_empty());
 }
-
-#[tokio::test]
-async fn nothing_wakes_the_watcher_when_nothing_happens() {
-    let mut world = World::new();
-    for number in 0..200 {
-        world.write(&format!("d{number}/a.go"), "x");
-    }
-    world.watch();
-    world.baseline().await;
-    world.fence().await;
-    // The only way to see nothing happen is to let time pass; first, the cookie's own events.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let before = wake_ups();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let after = wake_ups();
-    let woken: Vec<_> =
-        after.iter().filter(|(task, count)| before.get(*task).is_some_and(|was| was != *count)).collect();
-    println!("wake-ups of the watcher's threads in 1.5 s of idleness (other tests run beside it): {woken:?}");
-}
-
-/// How often each thread named as a watcher's has given up the processor by itself.
-fn wake_ups() -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        let name = read("comm");
-        if name.trim() != "watch" && !name.starts_with("watch-") && !name.starts_with("notify") {
-            continue;
-        }
-        let status = read("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        let count = line.and_then(|count| count.trim().parse().ok()).unwrap_or(0);
-        counts.insert(format!("{} {}", name.trim(), task.file_name().display()), count);
-    }
-    counts
-}

@@ -5,6 +5,8 @@ mod content;
 mod editors;
 mod events;
 mod fences;
+#[cfg(target_os = "linux")]
+mod idle;
 mod ignoring;
 mod limits;
 mod polling;
