@@ -77,9 +77,7 @@ impl Picture {
 
 /// The thread that shows.
 pub(super) struct Showing {
-    told: UnboundedSender<Told>,
-    lines: LineSender,
-    audience: Audience,
+    to: To,
     /// Says so when it has shown everything.
     ended: Option<Receiver<()>>,
     patience: Patience,
@@ -122,59 +120,69 @@ pub(super) enum Told {
     End,
 }
 
-/// Tells facts from other threads.
-pub(super) struct Teller {
+/// Whom facts are told: the thread that shows, behind the lines that came before them, and whoever listens elsewhere.
+#[derive(Clone)]
+struct To {
     told: UnboundedSender<Told>,
     lines: LineSender,
     audience: Audience,
+}
+
+impl To {
+    fn fact(&self, stamp: Stamp, fact: Fact) {
+        self.audience.fact(stamp, &fact);
+        _ = self.told.send(Told::Fact(stamp, Box::new(fact), self.lines.mark()));
+    }
+}
+
+/// Tells facts from other threads.
+pub(super) struct Teller {
+    to: To,
     clock: Clock,
 }
 
 impl Teller {
     pub(super) fn note(&self, text: String) {
-        let (stamp, fact) = (stamp(self.clock.now()), Fact::Note { text, hint: None });
-        self.audience.fact(stamp, &fact);
-        _ = self.told.send(Told::Fact(stamp, Box::new(fact), self.lines.mark()));
+        self.to.fact(stamp(self.clock.now()), Fact::Note { text, hint: None });
     }
 }
 
 impl Showing {
     pub(super) fn fact(&self, stamp: Stamp, fact: Fact) {
-        self.audience.fact(stamp, &fact);
-        _ = self.told.send(Told::Fact(stamp, Box::new(fact), self.lines.mark()));
+        self.to.fact(stamp, fact);
     }
 
     pub(super) fn teller(&self, clock: Clock) -> Teller {
-        Teller { told: self.told.clone(), lines: self.lines.clone(), audience: self.audience.clone(), clock }
+        Teller { to: self.to.clone(), clock }
     }
 
     /// Rings the bell, here and on every pane that is attached.
     pub(super) fn ring(&self) {
-        self.audience.ring();
-        _ = self.told.send(Told::Bell);
+        self.to.audience.ring();
+        _ = self.to.told.send(Told::Bell);
     }
 
     /// Requests are counted by this proxy.
     pub(super) fn count_requests(&self, proxy: Arc<Proxy>) {
-        _ = self.told.send(Told::Proxy(proxy));
+        _ = self.to.told.send(Told::Proxy(proxy));
     }
 
     /// The terminal has another size.
     pub(super) fn resized(&self) {
-        _ = self.told.send(Told::Resized);
+        _ = self.to.told.send(Told::Resized);
     }
 
     /// Gives the terminal back; returns when that is done.
     pub(super) async fn suspend(&self) {
         let (done, wait) = oneshot::channel();
-        _ = self.told.send(Told::Suspend(done));
+        _ = self.to.told.send(Told::Suspend(done));
         // A thread that has ended has nothing to give back; one that is stuck must not keep anybody.
         _ = tokio::time::timeout(STUCK, wait).await;
     }
 
     /// Takes the terminal again.
     pub(super) fn resume(&self, clock: Clock) {
-        _ = self.told.send(Told::Resume(clock));
+        _ = self.to.told.send(Told::Resume(clock));
     }
 
     /// Whether something else has the terminal for a while, an editor: then its keys are not for devloop.
@@ -186,7 +194,7 @@ impl Showing {
 impl Drop for Showing {
     /// Shows what is left, and waits for that; however devloop ends, the terminal is given back first.
     fn drop(&mut self) {
-        _ = self.told.send(Told::End);
+        _ = self.to.told.send(Told::End);
         if let Some(ended) = self.ended.take() {
             match self.patience {
                 Patience::Endless => _ = ended.recv(),
@@ -232,7 +240,8 @@ pub(super) fn begin(picture: Picture, plan: &Plan, clock: Clock, wheel: Wheel, a
         }
     };
     let ended = thread.ok().map(|_| ended);
-    let showing = Showing { told: sender, lines: lines.clone(), audience, ended, patience, guest };
+    let to = To { told: sender, lines: lines.clone(), audience };
+    let showing = Showing { to, ended, patience, guest };
     Show { showing, lines, ears: Ears::default() }
 }
 

@@ -185,6 +185,7 @@ fn io(errno: Errno) -> Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests are outside the house")]
 mod tests {
     use std::{
         ffi::OsStr,
