@@ -148,7 +148,9 @@ impl Engine {
 
     fn event(&mut self, event: &Event, source: Source) {
         if event.need_rescan() {
-            self.note(Note::Rescanned);
+            if event.info().is_none() {
+                self.note(Note::Rescanned);
+            }
             return survey::survey(self);
         }
         let Some(path) = event.paths.first() else { return };

@@ -21,6 +21,9 @@ use notify::{
 
 use super::locked;
 
+/// Said of an event: what was mounted here is gone, and what was hidden below it is there again.
+const UNMOUNTED: &str = "unmounted";
+
 /// Watches single folders; ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Inotify {
@@ -124,8 +127,12 @@ impl<F: EventHandler> Reader<F> {
     }
 
     fn tell(&mut self, event: InotifyEvent) {
-        if event.mask.intersects(AddWatchFlags::IN_Q_OVERFLOW | AddWatchFlags::IN_UNMOUNT) {
-            return self.handler.handle_event(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+        let rescan = || Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            return self.handler.handle_event(Ok(rescan()));
+        }
+        if event.mask.contains(AddWatchFlags::IN_UNMOUNT) {
+            return self.handler.handle_event(Ok(rescan().set_info(UNMOUNTED)));
         }
         let path = {
             let mut folders = locked(&self.folders);

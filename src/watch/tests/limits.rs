@@ -10,7 +10,7 @@ fn again(test: &str, prepare: &str) -> bool {
     let script = format!("{prepare} && exec \"$0\" \"$@\"");
     let binary = std::env::current_exe().unwrap();
     let output = std::process::Command::new("unshare")
-        .args(["-Ur", "sh", "-c", &script])
+        .args(["-Urm", "sh", "-c", &script])
         .arg(binary)
         .args(["--exact", test, "--nocapture"])
         .env(FEW, "1")
@@ -79,6 +79,35 @@ async fn without_an_instance_native_fails_with_the_limit_to_raise_and_auto_polls
     assert!(told(&mail, |note| note.text().contains("inotify instance")), "{mail:?}");
     world.write("a.go", "x");
     assert_eq!(world.touched().await, ["a.go"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_an_unmounting_lays_bare_is_seen_and_watched() {
+    if std::env::var_os(FEW).is_none() {
+        again("watch::tests::limits::what_an_unmounting_lays_bare_is_seen_and_watched", "true");
+        return;
+    }
+    let mut world = World::new();
+    world.write("mnt/below/a.go", "one");
+    let folder = world.at("mnt");
+    let mount = |program: &str, args: &[&str]| {
+        let status = std::process::Command::new(program).args(args).arg(&folder).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !mount("mount", &["-t", "tmpfs", "tmpfs"]) {
+        println!("skipped: nothing can be mounted here");
+        return;
+    }
+    world.write("mnt/over/b.go", "one");
+    world.watch();
+    world.baseline().await;
+    assert!(mount("umount", &[]));
+    world.until_touched("mnt/over/b.go").await;
+    let mail = world.fence().await;
+    assert!(!told(&mail, |note| matches!(note, Note::Rescanned)), "{mail:?}");
+    world.write("mnt/below/a.go", "two");
+    world.until_done("mnt/below/a.go").await;
 }
 
 #[tokio::test]
