@@ -22,9 +22,12 @@ mod failure;
 mod fresh;
 mod graph;
 mod learn;
+mod leave;
+mod limits;
 mod pass;
 mod pipeline;
 pub mod readers;
+mod rest;
 mod save;
 mod service;
 mod settle;
@@ -41,23 +44,19 @@ use std::{
 };
 
 use self::{
-    event::{BatchId, Effect, Event, StopHow, Verdict},
+    event::{BatchId, Effect, Event, Verdict},
     fact::Fact,
     graph::Graph,
-    service::{Next, ServiceNode},
+    leave::Leaving,
+    service::ServiceNode,
     settle::{Pending, Settling},
-    step::{Activity, StepNode, Stopping},
+    step::{StepNode, Stopping},
     why::Why,
 };
 use crate::{
     model::{FilePath, PastProgram, Provider, Report, Revision, RunId, Time},
     plan::{Learned, Plan},
 };
-
-/// A wake-up that comes later than this after its deadline means that time has passed in which nothing could happen.
-const LATE: Duration = Duration::from_millis(100);
-/// After such a pause programs get at least this long to show what they have done.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The state of everything devloop looks after.
 #[derive(Debug)]
@@ -126,15 +125,6 @@ enum Watching {
 struct Journey {
     settle: Option<Duration>,
     steps: Vec<(Arc<str>, f64)>,
-}
-
-/// `No => Asked => (Forced =>) Left`
-#[derive(Debug, PartialEq, Eq)]
-enum Leaving {
-    No,
-    Asked,
-    Forced,
-    Left,
 }
 
 impl Core {
@@ -250,55 +240,6 @@ impl Core {
         std::mem::take(&mut self.out)
     }
 
-    /// Whoever wakes us did not do so in time (the machine slept, Ctrl-Z): then programs could not answer either, and
-    /// what they need is not counted against them.
-    fn oversleep(&mut self, now: Time) {
-        let late = self.deadline().map_or(Duration::ZERO, |due| now.since(due));
-        if late <= LATE {
-            return;
-        }
-        let on = |since: Time| (since + late + GRACE).min(now);
-        for step in &mut self.steps {
-            if let Activity::Running { began, stopping: Stopping::No, .. } = &mut step.activity {
-                *began = on(*began);
-            }
-        }
-        for service in &mut self.services {
-            if let Next::Starting(candidate) = &mut service.next
-                && let Some((since, ..)) = &mut candidate.process
-            {
-                *since = on(*since);
-            }
-        }
-    }
-
-    /// On the way out only the ends of programs count.
-    fn handle_leaving(&mut self, event: &Event) -> Vec<Effect> {
-        match event {
-            Event::Exited { run, .. } => self.forget_run(*run),
-            Event::Quit => self.quit(),
-            _ => {}
-        }
-        self.leave_when_empty();
-        std::mem::take(&mut self.out)
-    }
-
-    fn forget_run(&mut self, run: RunId) {
-        self.orphans.remove(&run);
-        for step in self.steps.iter_mut().filter(|step| step.run() == Some(run)) {
-            step.activity = Activity::Idle;
-        }
-        for service in self.services.iter_mut().filter(|service| service.has(run)) {
-            service.leaving.retain(|leaving| leaving.run != run);
-            if service.live.as_ref().is_some_and(|live| live.run == run) {
-                service.live = None;
-            }
-            if service.candidate().is_some_and(|candidate| candidate.run == run) {
-                service.next = Next::None;
-            }
-        }
-    }
-
     /// When it wants a `Tick` at the latest; none if only events can change anything.
     pub fn deadline(&self) -> Option<Time> {
         if self.leaving != Leaving::No {
@@ -370,116 +311,5 @@ impl Core {
         } else if let Some(index) = self.service_of(run) {
             self.instance_exited(index, run, exit, clue, report);
         }
-    }
-
-    fn quit(&mut self) {
-        let how = match self.leaving {
-            Leaving::No => {
-                self.leaving = Leaving::Asked;
-                StopHow::Ask
-            }
-            Leaving::Asked => {
-                self.leaving = Leaving::Forced;
-                StopHow::Kill
-            }
-            Leaving::Forced | Leaving::Left => return,
-        };
-        self.deferred.clear();
-        self.batches.clear();
-        for run in self.programs() {
-            self.out.push(Effect::Stop { run, how });
-        }
-        self.leave_when_empty();
-    }
-
-    /// Every run whose `Exited` has not come.
-    fn programs(&self) -> Vec<RunId> {
-        let mut runs: Vec<RunId> = self.orphans.iter().copied().collect();
-        for step in &self.steps {
-            if let Activity::Running { run, .. } = step.activity {
-                runs.push(run);
-            }
-        }
-        for service in &self.services {
-            runs.extend(service.live.iter().map(|live| live.run));
-            runs.extend(service.candidate().map(|candidate| candidate.run));
-            runs.extend(service.leaving.iter().map(|leaving| leaving.run));
-        }
-        runs
-    }
-
-    fn leave_when_empty(&mut self) {
-        if self.leaving != Leaving::Left && self.programs().is_empty() {
-            self.leaving = Leaving::Left;
-            self.out.push(Effect::Leave);
-        }
-    }
-
-    /// Whether anything is under way that will end by itself.
-    fn is_busy(&self) -> bool {
-        let settles = self.watching == Watching::On && self.settling.pending().next().is_some();
-        let settling = settles || !self.batches.is_empty() || !self.deferred.is_empty();
-        settling
-            || self.reading != Reading::No
-            || self.steps.iter().any(|step| !step.is_idle())
-            || (0..self.steps.len()).any(|index| self.can_make_progress(index))
-            || self.services.iter().any(ServiceNode::is_busy)
-    }
-
-    fn tell_rest(&mut self) {
-        let resting = !self.is_busy();
-        if resting && !self.resting {
-            self.journey = Journey::default();
-            let steps = self.steps.iter().all(StepNode::is_clean);
-            let is_newest = |index: usize| {
-                let service = &self.services[index];
-                let held_back = service.pinned.is_some() || self.is_collected(index);
-                service.live.is_some() && service.failed.is_none() && !held_back
-            };
-            let services = (0..self.services.len()).all(is_newest);
-            let used = self.artifacts_in_use();
-            self.out.push(Effect::Collect { used });
-            self.tell(Fact::AtRest { ok: steps && services, revision: self.revision });
-        }
-        self.resting = resting;
-    }
-
-    fn artifacts_in_use(&self) -> Vec<RunId> {
-        let mut used: BTreeSet<RunId> =
-            self.steps.iter().filter_map(|step| step.artifact.as_ref()).map(|a| a.run).collect();
-        for service in &self.services {
-            let known = service.past.iter().chain(&service.good).chain(&service.pinned);
-            let made = known.chain(service.live.iter().map(|live| &live.made)).chain(service.next_made());
-            used.extend(made.flat_map(|made| made.artifacts.iter().map(|artifact| artifact.run)));
-        }
-        used.extend(self.programs());
-        used.into_iter().collect()
-    }
-
-    /// Ends runs that have used up their time.
-    fn end_what_took_too_long(&mut self) -> bool {
-        let mut moved = false;
-        for index in 0..self.steps.len() {
-            let step = &mut self.steps[index];
-            let Some(limit) = step.plan.timeout else { continue };
-            if let Activity::Running { run, began, stopping: stopping @ Stopping::No, .. } = &mut step.activity
-                && self.now >= *began + limit
-            {
-                *stopping = Stopping::TimedOut;
-                self.out.push(Effect::Stop { run: *run, how: StopHow::Ask });
-                moved = true;
-            }
-        }
-        for index in 0..self.services.len() {
-            let service = &self.services[index];
-            if let Next::Starting(candidate) = &service.next
-                && let Some((since, ..)) = candidate.process
-                && service.start_limit(candidate).is_some_and(|limit| self.now >= since + limit)
-            {
-                self.give_up_waiting(index);
-                moved = true;
-            }
-        }
-        moved
     }
 }

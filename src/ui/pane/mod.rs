@@ -13,6 +13,7 @@ mod doing;
 mod overlay;
 mod parts;
 mod picture;
+mod press;
 
 mod log;
 mod logview;
