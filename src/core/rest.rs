@@ -1,5 +1,5 @@
-//! At rest: nothing is under way that ends by itself. Then it is told whether all is well, and what nobody needs any more
-//! is given away.
+//! At rest: nothing is under way that ends by itself. Then it is told whether all is well, and what nobody needs any
+//! more is given away.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What devloop understood of dev.toml: checked, with every default filled in. `reads` answers which path concerns which
-//! step or service. It does not read files; `config` makes it.
+//! What devloop understood of dev.toml: checked, with every default filled in. `reads` answers which path concerns
+//! which step or service. It does not read files; `config` makes it.
 
 mod command;
 mod debug;

@@ -66,8 +66,8 @@ impl Wake for Line {
     }
 
     fn wake_by_ref(self: &Arc<Line>) {
-        // Rung first, and then a look whether it is muted; the user ends the muting first, and then looks whether it has
-        // rung. In one order for all threads one of the two sees the other, so that no ring is lost.
+        // Rung first, and then a look whether it is muted; the user ends the muting first, and then looks whether it
+        // has rung. In one order for all threads one of the two sees the other, so that no ring is lost.
         self.rung.store(true, Ordering::SeqCst);
         if !self.muted.load(Ordering::SeqCst) {
             self.user.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();

@@ -1,5 +1,5 @@
-//! The kernel's own events (man 7 inotify), without those of opening and reading: whoever serves or compiles the files of
-//! a project makes them by the thousand, and each would wake this program.
+//! The kernel's own events (man 7 inotify), without those of opening and reading: whoever serves or compiles the files
+//! of a project makes them by the thousand, and each would wake this program.
 
 use std::{
     collections::HashMap,
