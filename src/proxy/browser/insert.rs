@@ -11,6 +11,9 @@ use lol_html::{
 
 /// A page that has not shown by then where its head is stays as it is.
 const FAR: usize = 64 * 1024;
+/// The parser gets so much at first, and twice as much each time that does not show where the head is: mostly that is in
+/// the first lines, and the rest of the page, whatever it came in, need not be parsed.
+const GLANCE: usize = 512;
 /// What the parser may keep of an unfinished tag or comment.
 const PARSER_MEMORY: usize = 256 * 1024;
 
@@ -37,6 +40,9 @@ struct Looking {
     tag: Bytes,
     parser: HtmlRewriter<'static, Passed>,
     sight: Arc<Mutex<Sight>>,
+    /// How much of the page the parser has got, and how much it gets next.
+    parsed: usize,
+    glance: usize,
     /// What the parser has not passed yet, and where in the page that begins.
     held: Vec<u8>,
     begins: usize,
@@ -88,7 +94,8 @@ impl Insert {
                 Ok(())
             }));
         let parser = HtmlRewriter::new(settings, Passed(Arc::clone(&sight)));
-        Insert(State::Looking(Box::new(Looking { tag, parser, sight, held: Vec::new(), begins: 0 })))
+        let (parsed, glance, held, begins) = (0, GLANCE, Vec::new(), 0);
+        Insert(State::Looking(Box::new(Looking { tag, parser, sight, parsed, glance, held, begins })))
     }
 
     /// Takes the next bytes of the page; gives those that may go on, in order.
@@ -134,17 +141,25 @@ impl Looking {
         if self.begins == 0 && is_utf_16(&self.held) {
             return Step::Decided(self.rest());
         }
-        if self.parser.write(data).is_err() {
-            return Step::Decided(self.rest());
+        let mut data = &data[..data.len().min(FAR - self.parsed)];
+        while let Some(glance) = data.split_off(..data.len().min(self.glance)).filter(|glance| !glance.is_empty()) {
+            if self.parser.write(glance).is_err() {
+                return Step::Decided(self.rest());
+            }
+            (self.parsed, self.glance) = (self.parsed + glance.len(), self.glance * 2);
+            let place = lock(&self.sight).place;
+            match place {
+                Place::Before(at) => return Step::Decided(self.split(at)),
+                Place::Nowhere => return Step::Decided(self.rest()),
+                Place::Unknown => {}
+            }
         }
-        let Sight { place, passed, .. } = *lock(&self.sight);
-        match place {
-            Place::Before(at) => Step::Decided(self.split(at)),
-            Place::Nowhere => Step::Decided(self.rest()),
-            Place::Unknown if seen > FAR => Step::Decided(self.rest()),
+        let passed = lock(&self.sight).passed;
+        match self.parsed {
+            FAR => Step::Decided(self.rest()),
             // Half a byte order mark says nothing yet.
-            Place::Unknown if seen < 2 => Step::More(Vec::new()),
-            Place::Unknown => Step::More(self.pass(passed)),
+            _ if seen < 2 => Step::More(Vec::new()),
+            _ => Step::More(self.pass(passed)),
         }
     }
 
@@ -281,9 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_too_far_away_is_not_waited_for() {
+    fn a_head_that_is_too_far_away_is_not_waited_for_and_not_found_whatever_it_comes_in() {
         let page = format!("<!doctype html>{}<head>", " ".repeat(FAR));
-        assert_eq!(inserted(page.as_bytes(), &[FAR + 1], Certainty::Page), page.as_bytes());
+        for borders in [&[][..], &[FAR + 1], &[FAR - 1], &[1, FAR, FAR + 16]] {
+            let got = inserted(page.as_bytes(), borders, Certainty::Page);
+            assert!(got == page.as_bytes(), "borders at {borders:?}");
+        }
         let comment = format!("<!doctype html><!--{}", "x".repeat(2 * PARSER_MEMORY));
         assert_eq!(inserted(comment.as_bytes(), &[100], Certainty::Page), comment.as_bytes());
     }
