@@ -11,8 +11,8 @@ use lol_html::{
 
 /// A page that has not shown by then where its head is stays as it is.
 const FAR: usize = 64 * 1024;
-/// The parser gets so much at first, and twice as much each time that does not show where the head is: mostly that is in
-/// the first lines, and the rest of the page, whatever it came in, need not be parsed.
+/// The parser gets so much at first, and twice as much each time that does not show where the head is: mostly that is
+/// in the first lines, and the rest of the page, whatever it came in, need not be parsed.
 const GLANCE: usize = 512;
 /// What the parser may keep of an unfinished tag or comment.
 const PARSER_MEMORY: usize = 256 * 1024;
