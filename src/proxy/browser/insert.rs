@@ -11,8 +11,8 @@ use lol_html::{
 
 /// A page that has not shown by then where its head is stays as it is.
 const FAR: usize = 64 * 1024;
-/// The parser gets so much at first, and twice as much each time that does not show where the head is: mostly that is
-/// in the first lines, and the rest of the page, whatever it came in, need not be parsed.
+/// The parser gets so much at first, and as much again as it has got each time that does not show where the head is:
+/// mostly that is in the first lines, and the rest of the page, whatever it came in, need not be parsed.
 const GLANCE: usize = 512;
 /// What the parser may keep of an unfinished tag or comment.
 const PARSER_MEMORY: usize = 256 * 1024;
@@ -40,9 +40,8 @@ struct Looking {
     tag: Bytes,
     parser: HtmlRewriter<'static, Passed>,
     sight: Arc<Mutex<Sight>>,
-    /// How much of the page the parser has got, and how much it gets next.
+    /// How much of the page the parser has got.
     parsed: usize,
-    glance: usize,
     /// What the parser has not passed yet, and where in the page that begins.
     held: Vec<u8>,
     begins: usize,
@@ -94,8 +93,7 @@ impl Insert {
                 Ok(())
             }));
         let parser = HtmlRewriter::new(settings, Passed(Arc::clone(&sight)));
-        let (parsed, glance, held, begins) = (0, GLANCE, Vec::new(), 0);
-        Insert(State::Looking(Box::new(Looking { tag, parser, sight, parsed, glance, held, begins })))
+        Insert(State::Looking(Box::new(Looking { tag, parser, sight, parsed: 0, held: Vec::new(), begins: 0 })))
     }
 
     /// Takes the next bytes of the page; gives those that may go on, in order.
@@ -142,11 +140,12 @@ impl Looking {
             return Step::Decided(self.rest());
         }
         let mut data = &data[..data.len().min(FAR - self.parsed)];
-        while let Some(glance) = data.split_off(..data.len().min(self.glance)).filter(|glance| !glance.is_empty()) {
+        while !data.is_empty() {
+            let (glance, rest) = data.split_at(data.len().min(self.parsed.max(GLANCE)));
             if self.parser.write(glance).is_err() {
                 return Step::Decided(self.rest());
             }
-            (self.parsed, self.glance) = (self.parsed + glance.len(), self.glance * 2);
+            (self.parsed, data) = (self.parsed + glance.len(), rest);
             let place = lock(&self.sight).place;
             match place {
                 Place::Before(at) => return Step::Decided(self.split(at)),
@@ -304,6 +303,15 @@ mod tests {
         }
         let comment = format!("<!doctype html><!--{}", "x".repeat(2 * PARSER_MEMORY));
         assert_eq!(inserted(comment.as_bytes(), &[100], Certainty::Page), comment.as_bytes());
+    }
+
+    #[test]
+    fn a_head_behind_many_small_pieces_is_found() {
+        let page = format!("<!doctype html>{}<head>", " ".repeat(3 * GLANCE));
+        let single: Vec<usize> = (0..page.len()).collect();
+        for borders in [&single[..], &[], &[GLANCE], &[1, GLANCE + 1]] {
+            assert!(inserted(page.as_bytes(), borders, Certainty::Page) == format!("{page}{TAG}").as_bytes());
+        }
     }
 
     #[test]
