@@ -23,6 +23,9 @@ use crate::error::Problem;
 /// How long the debouncer keeps an event back to stitch renames; also how often it looks.
 const STITCH: Duration = Duration::from_millis(40);
 
+/// Said of an event: what was mounted here is gone, and what was hidden below it is there again.
+pub(super) const UNMOUNTED: &str = "unmounted";
+
 /// What comes to the watcher's thread. Whoever sends only pushes.
 #[derive(Debug)]
 pub(super) enum In {

@@ -18,7 +18,7 @@ use notify::{
 };
 
 use super::{
-    backend::{Backend, In, Source},
+    backend::{Backend, In, Source, UNMOUNTED},
     baseline,
     fence::{Fences, Purpose},
     git::{self, Lock},
@@ -63,15 +63,16 @@ pub(super) struct Engine {
     pub(super) lock: Option<Lock>,
     pub(super) clock: Clock,
     pub(super) writing: HashSet<PathBuf>,
-    lists: Lists,
+    reading: Reading,
     told: Vec<Note>,
 }
 
-/// Whether the ignore rules that were read are in force.
+/// Whether the tree is to be read again, as soon as nothing else is to be done and no later than the next fence: what
+/// comes together then costs one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lists {
-    Applied,
-    Changed,
+enum Reading {
+    Done,
+    Due,
 }
 
 impl Engine {
@@ -82,7 +83,7 @@ impl Engine {
             clock: Clock::start(),
             lock: None,
             writing: HashSet::new(),
-            lists: Lists::Applied,
+            reading: Reading::Done,
             told: Vec::new(),
             shared,
             backend,
@@ -134,10 +135,10 @@ impl Engine {
 
     /// What is to be done next; waits for it.
     fn next(&mut self) -> Result<In, RecvTimeoutError> {
-        if self.lists == Lists::Changed {
+        if self.reading == Reading::Due {
             match self.inbox.try_recv() {
                 Ok(message) => return Ok(message),
-                Err(_) => self.apply_lists(),
+                Err(_) => self.read_if_due(),
             }
         }
         match self.fences.is_waiting() {
@@ -148,9 +149,12 @@ impl Engine {
 
     fn event(&mut self, event: &Event, source: Source) {
         if event.need_rescan() {
-            if event.info().is_none() {
-                self.note(Note::Rescanned);
+            // Every folder of what was unmounted tells so.
+            if event.info() == Some(UNMOUNTED) {
+                self.reading = Reading::Due;
+                return;
             }
+            self.note(Note::Rescanned);
             return survey::survey(self);
         }
         let Some(path) = event.paths.first() else { return };
@@ -227,11 +231,11 @@ impl Engine {
     pub(super) fn list_changed(&mut self, path: &Path) {
         let Some(folder) = path.parent() else { return };
         locked(&self.shared.tree).rules.read_lists(folder);
-        self.lists = Lists::Changed;
+        self.reading = Reading::Due;
     }
 
-    pub(super) fn apply_lists(&mut self) {
-        if std::mem::replace(&mut self.lists, Lists::Applied) == Lists::Changed {
+    fn read_if_due(&mut self) {
+        if std::mem::replace(&mut self.reading, Reading::Done) == Reading::Due {
             survey::survey(self);
         }
     }
@@ -290,7 +294,7 @@ impl Engine {
     }
 
     fn pass(&mut self, passed: Vec<Purpose>) {
-        self.apply_lists();
+        self.read_if_due();
         for purpose in passed {
             match purpose {
                 Purpose::Run(run) => self.shared.mailbox.fence(run),

@@ -19,10 +19,7 @@ use notify::{
     event::{AccessKind, AccessMode, CreateKind, DataChange, Flag, MetadataKind, ModifyKind, RemoveKind, RenameMode},
 };
 
-use super::locked;
-
-/// Said of an event: what was mounted here is gone, and what was hidden below it is there again.
-const UNMOUNTED: &str = "unmounted";
+use super::{backend::UNMOUNTED, locked};
 
 /// Watches single folders; ends when it is dropped.
 #[derive(Debug)]

@@ -40,9 +40,7 @@ struct Looking {
     tag: Bytes,
     parser: HtmlRewriter<'static, Passed>,
     sight: Arc<Mutex<Sight>>,
-    /// How much of the page the parser has got.
-    parsed: usize,
-    /// What the parser has not passed yet, and where in the page that begins.
+    /// What the parser has got and not passed yet, and where in the page that begins.
     held: Vec<u8>,
     begins: usize,
 }
@@ -93,7 +91,7 @@ impl Insert {
                 Ok(())
             }));
         let parser = HtmlRewriter::new(settings, Passed(Arc::clone(&sight)));
-        Insert(State::Looking(Box::new(Looking { tag, parser, sight, parsed: 0, held: Vec::new(), begins: 0 })))
+        Insert(State::Looking(Box::new(Looking { tag, parser, sight, held: Vec::new(), begins: 0 })))
     }
 
     /// Takes the next bytes of the page; gives those that may go on, in order.
@@ -134,18 +132,18 @@ enum Step {
 
 impl Looking {
     fn feed(&mut self, data: &[u8]) -> Step {
+        let mut parsed = self.begins + self.held.len();
         self.held.extend_from_slice(data);
-        let seen = self.begins + self.held.len();
         if self.begins == 0 && is_utf_16(&self.held) {
             return Step::Decided(self.rest());
         }
-        let mut data = &data[..data.len().min(FAR - self.parsed)];
+        let mut data = &data[..data.len().min(FAR - parsed)];
         while !data.is_empty() {
-            let (glance, rest) = data.split_at(data.len().min(self.parsed.max(GLANCE)));
+            let (glance, rest) = data.split_at(data.len().min(parsed.max(GLANCE)));
             if self.parser.write(glance).is_err() {
                 return Step::Decided(self.rest());
             }
-            (self.parsed, data) = (self.parsed + glance.len(), rest);
+            (parsed, data) = (parsed + glance.len(), rest);
             let place = lock(&self.sight).place;
             match place {
                 Place::Before(at) => return Step::Decided(self.split(at)),
@@ -154,10 +152,10 @@ impl Looking {
             }
         }
         let passed = lock(&self.sight).passed;
-        match self.parsed {
+        match parsed {
             FAR => Step::Decided(self.rest()),
             // Half a byte order mark says nothing yet.
-            _ if seen < 2 => Step::More(Vec::new()),
+            0 | 1 => Step::More(Vec::new()),
             _ => Step::More(self.pass(passed)),
         }
     }

@@ -5,24 +5,11 @@ use super::*;
 /// Set for the process that has no other tests beside it.
 const ALONE: &str = "DEVLOOP_TEST_ALONE";
 
-/// Whether this process runs nothing but this test; if not, another one is started that does.
-fn is_alone(test: &str) -> bool {
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let binary = std::env::current_exe().unwrap();
-    let test = format!("watch::tests::idle::{test}");
-    let mut command = std::process::Command::new(binary);
-    let output = command.args(["--exact", &test, "--nocapture"]).env(ALONE, "1").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("running 1 test"), "{said}");
-    false
-}
-
 #[tokio::test]
 async fn neither_idleness_nor_reading_wakes_the_watcher() {
-    if !is_alone("neither_idleness_nor_reading_wakes_the_watcher") {
-        return;
+    if std::env::var_os(ALONE).is_none() {
+        let own = std::process::Command::new(std::env::current_exe().unwrap());
+        return alone(own, "idle::neither_idleness_nor_reading_wakes_the_watcher", ALONE).unwrap();
     }
     let mut world = World::new();
     let files: Vec<String> = (0..200).map(|number| format!("d{number}/a.go")).collect();

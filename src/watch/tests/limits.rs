@@ -5,34 +5,21 @@ use super::*;
 /// Set for the process that runs in a world with few watches.
 const FEW: &str = "DEVLOOP_TEST_FEW_WATCHES";
 
-/// Runs one test of this binary again, as root of a user namespace that `prepare` has furnished.
-fn again(test: &str, prepare: &str) -> bool {
+/// Runs one of these tests again, as root of a user namespace that `prepare` has furnished, where there are any.
+fn again(test: &str, prepare: &str) {
     let script = format!("{prepare} && exec \"$0\" \"$@\"");
-    let binary = std::env::current_exe().unwrap();
-    let output = std::process::Command::new("unshare")
-        .args(["-Urm", "sh", "-c", &script])
-        .arg(binary)
-        .args(["--exact", test, "--nocapture"])
-        .env(FEW, "1")
-        .output();
-    let Ok(output) = output else {
-        println!("skipped: no `unshare` on this machine");
-        return false;
-    };
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if !said.contains("running 1 test") {
-        println!("skipped: no user namespaces here: {said}");
-        return false;
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-Urm", "sh", "-c", &script]).arg(std::env::current_exe().unwrap());
+    if let Err(why) = alone(command, &format!("limits::{test}"), FEW) {
+        println!("skipped: no user namespaces here: {why}");
     }
-    assert!(output.status.success(), "{said}");
-    true
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn out_of_watches_the_rest_is_polled_and_it_is_said_once() {
     if std::env::var_os(FEW).is_none() {
-        let test = "watch::tests::limits::out_of_watches_the_rest_is_polled_and_it_is_said_once";
+        let test = "out_of_watches_the_rest_is_polled_and_it_is_said_once";
         again(test, "echo 40 > /proc/sys/user/max_inotify_watches");
         return;
     }
@@ -65,7 +52,7 @@ async fn out_of_watches_the_rest_is_polled_and_it_is_said_once() {
 #[tokio::test]
 async fn without_an_instance_native_fails_with_the_limit_to_raise_and_auto_polls() {
     if std::env::var_os(FEW).is_none() {
-        let test = "watch::tests::limits::without_an_instance_native_fails_with_the_limit_to_raise_and_auto_polls";
+        let test = "without_an_instance_native_fails_with_the_limit_to_raise_and_auto_polls";
         again(test, "echo 0 > /proc/sys/user/max_inotify_instances");
         return;
     }
@@ -85,7 +72,7 @@ async fn without_an_instance_native_fails_with_the_limit_to_raise_and_auto_polls
 #[tokio::test]
 async fn what_an_unmounting_lays_bare_is_seen_and_watched() {
     if std::env::var_os(FEW).is_none() {
-        again("watch::tests::limits::what_an_unmounting_lays_bare_is_seen_and_watched", "true");
+        again("what_an_unmounting_lays_bare_is_seen_and_watched", "true");
         return;
     }
     let mut world = World::new();

@@ -34,6 +34,19 @@ use crate::{
 /// No fact that a test waits for may take longer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Runs one of these tests again in a process of its own, which `command` starts with `mark` in its environment. It has
+/// to pass; an error says why there is no such process.
+fn alone(mut command: std::process::Command, test: &str, mark: &str) -> Result<(), String> {
+    command.args(["--exact", &format!("watch::tests::{test}"), "--nocapture"]).env(mark, "1");
+    let output = command.output().map_err(|error| error.to_string())?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if !said.contains("running 1 test") {
+        return Err(said);
+    }
+    assert!(output.status.success(), "{said}");
+    Ok(())
+}
+
 /// A project in a folder of its own, and a watcher on it.
 struct World {
     _folder: TempDir,
